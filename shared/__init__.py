@@ -1,0 +1,1 @@
+"""The plumbing every service is built on; it knows no service."""

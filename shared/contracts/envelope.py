@@ -1,0 +1,129 @@
+"""The base of every contract and the field types they share."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+MAX_LINES = 1_000
+"""Lines an order may have."""
+MAX_ALLOCATIONS = 2_000
+"""(line, place) pairs a reservation may have, so that the largest order.confirmed stays under 1 MiB."""
+MAX_BODY_BYTES = 1_048_576
+"""Largest message body; brokers accept 2 MiB, which leaves room for headers and batch framing."""
+
+# Control characters are refused: PostgreSQL cannot store NUL, and mails and labels must not carry the others.
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
+"""Our ids and other systems' technical ids: visible ASCII without blanks."""
+ExternalId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~](?:[ -~]*[!-~])?$")]
+"""An order's id in its channel: visible ASCII, blanks inside allowed."""
+LineId = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[!-~](?:[ -~]*[!-~])?$")]
+Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~](?:[ -~]*[!-~])?$")]
+Text = Annotated[str, Field(max_length=200, pattern=_PRINTABLE)]
+ShortText = Annotated[str, Field(max_length=60, pattern=_PRINTABLE)]
+Code = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")]
+Locale = Annotated[str, Field(pattern=r"^[a-z]{2,3}(?:[-_][A-Z]{2})?$", description="e.g. en, pt_BR")]
+Money = Annotated[int, Field(ge=0, le=10**12, strict=True, description="minor units")]
+Quantity = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Count = Annotated[int, Field(ge=0, le=10**12, strict=True)]
+Time = AwareDatetime
+
+
+class Record(BaseModel):
+    """A value inside a message: immutable, unknown fields ignored when read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_timedelta="iso8601")
+
+
+class Event(Record):
+    """A message on a topic.
+
+    `topic` is its topic and, with `version`, its CloudEvents type. `key()` decides the partition, so
+    everything whose order matters shares a key. `subject()` is what people search for.
+    """
+
+    topic: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    @classmethod
+    def ce_type(cls) -> str:
+        """The CloudEvents type with its version, e.g. `order.placed.v1`."""
+        return f"{cls.topic}.v{cls.version}"
+
+    def key(self) -> str:
+        """The Kafka key of this message."""
+        raise NotImplementedError
+
+    def subject(self) -> str:
+        """The CloudEvents subject: the order id where there is one, else the key."""
+        return self.key()
+
+
+class OrderEvent(Event):
+    """An event of one order, keyed by it, so that an order's messages keep their order within a topic."""
+
+    order_id: Id
+
+    def key(self) -> str:
+        """The order id."""
+        return self.order_id
+
+
+class ChannelOrderEvent(Event):
+    """An event keyed by an order's name in its channel, for who does not know our id yet."""
+
+    channel: Code
+    external_id: ExternalId
+
+    def key(self) -> str:
+        """`channel:external_id`."""
+        return f"{self.channel}:{self.external_id}"
+
+
+class FieldError(Record):
+    """One faulty field of something refused: where, what is wrong, and what would be right."""
+
+    field: Annotated[str, Field(max_length=200)]
+    problem: Annotated[str, Field(max_length=400)]
+    remedy: Annotated[str, Field(max_length=400)] = ""
+
+
+class Address(Record):
+    """Where goods go or come from; only the country is required."""
+
+    name: Text | None = None
+    street: Text | None = None
+    street2: Text | None = None
+    city: Text | None = None
+    region: Text | None = None
+    postal_code: ShortText | None = None
+    country: Country
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+
+
+class Contact(Record):
+    """Whom to tell, and in which language."""
+
+    name: Text | None = None
+    email: Annotated[str, Field(max_length=254, pattern=r"^[^\s@<>\x00-\x1f]+@[^\s@<>\x00-\x1f]+$")] | None = None
+    phone: ShortText | None = None
+    locale: Locale = "en"
+
+
+class Size(Record):
+    """Outer size of one unit in millimetres."""
+
+    length_mm: Annotated[int, Field(ge=0, le=100_000)]
+    width_mm: Annotated[int, Field(ge=0, le=100_000)]
+    height_mm: Annotated[int, Field(ge=0, le=100_000)]
+
+
+__all__ = [
+    "MAX_ALLOCATIONS", "MAX_BODY_BYTES", "MAX_LINES", "Address", "ChannelOrderEvent", "Code", "Contact", "Count",
+    "Country", "Currency", "Event", "ExternalId", "FieldError", "Id", "LineId", "Locale", "Money", "OrderEvent",
+    "Quantity", "Record", "ShortText", "Size", "Sku", "Text", "Time",
+]

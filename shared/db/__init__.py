@@ -1,0 +1,1 @@
+"""PostgreSQL: one transaction object, set-based statements, ids."""

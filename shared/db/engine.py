@@ -1,0 +1,76 @@
+"""One connection pool per process, with the limits that keep a stuck client from blocking the others."""
+
+from typing import Any
+
+import orjson
+from psycopg import AsyncConnection
+from psycopg.types.json import set_json_loads
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_SESSION_LIMITS = {
+    "lock_timeout": "10s",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+
+def libpq_options(limits: dict[str, str]) -> str:
+    """Server settings in the form of libpq's `options` parameter."""
+    return " ".join(f"-c {name}={value}" for name, value in limits.items())
+
+
+def create_engine(url: str, *, application: str, pool_size: int) -> AsyncEngine:
+    """An engine on psycopg 3 whose sessions give up waiting locks, runaway statements and idle transactions.
+
+    `url` starts with `postgresql+psycopg://`. Connections are checked when they are taken, so a database
+    that was away costs one retry and no restart.
+    """
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        json_deserializer=orjson.loads,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        connect_args={
+            "application_name": application,
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "options": libpq_options(_SESSION_LIMITS),
+        },
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _fast_json(connection: Any, _record: Any) -> None:
+        set_json_loads(orjson.loads, connection.driver_connection)
+
+    return engine
+
+
+async def connect_alone(url: str, *, application: str, idle_timeout_seconds: int) -> AsyncConnection[Any]:
+    """A connection outside the pool, in autocommit, that the server closes when its client stops talking.
+
+    For session advisory locks: a frozen holder loses its lock after `idle_timeout_seconds`.
+    """
+    parts = make_url(url)
+    limits = {"idle_session_timeout": f"{idle_timeout_seconds}s", "statement_timeout": "30s"}
+    return await AsyncConnection.connect(
+        host=parts.host or "",
+        port=parts.port or 5432,
+        user=parts.username or "",
+        password=parts.password or "",
+        dbname=parts.database or "",
+        application_name=application,
+        connect_timeout=5,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        autocommit=True,
+        options=libpq_options(limits),
+        **{key: str(value) for key, value in parts.query.items()},  # type: ignore[arg-type]
+    )

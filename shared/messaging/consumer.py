@@ -1,0 +1,251 @@
+"""The way in, second half: a batch of records becomes transactions, retries, and parked messages.
+
+What is promised when `handle` returns: every record of the batch was handled (its effects and the inbox
+row committed together), had been handled before, or is a row in dead_letters. When it raises
+`Interrupted`, nothing may be committed to the broker and the records will come again.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from shared.db.bulk import Session
+from shared.messaging import dead_letters
+from shared.messaging.decode import Decoder, Readable, Record, Unreadable
+from shared.messaging.inbox import first_time
+from shared.messaging.message import Message, Route
+from shared.messaging.retry import backoff, transient
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.tracing import ProcessSpan, Tracing
+
+log = structlog.get_logger(__name__)
+
+Begin = Callable[[], AbstractAsyncContextManager[tuple[Session, Any]]]
+
+
+class Interrupted(Exception):
+    """The process stops or lost its partitions while it waited to try again: leave the batch to a successor."""
+
+
+@dataclass
+class Waiting:
+    """Why the consumer stands still on purpose, if it does: a retry or the open breaker."""
+
+    reason: str | None = None
+    interrupt: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def sleep(self, seconds: float, reason: str) -> None:
+        """Wait, visibly; raises Interrupted when the process stops or the partitions are revoked."""
+        self.reason = reason
+        try:
+            await asyncio.wait_for(self.interrupt.wait(), seconds)
+        except TimeoutError:
+            return
+        finally:
+            self.reason = None
+        raise Interrupted(reason)
+
+
+class Consumer:
+    """Handles batches for one service.
+
+    A batch is grouped by handler, each group is one transaction. An error that waiting may mend is
+    retried in place, for as long as it takes. For any other error the group is halved, left half first,
+    until the message at fault stands alone and is parked. After `breaker_limit` messages in a row were
+    parked by handlers the breaker opens: not the messages are bad but this deployment, so nothing more
+    is parked until one of the waiting messages succeeds.
+    """
+
+    def __init__(
+        self, *, group: str, decoder: Decoder, begin: Begin, metrics: Metrics, tracing: Tracing, breaker_limit: int
+    ) -> None:
+        self.waiting = Waiting()
+        self._group = group
+        self._decoder = decoder
+        self._begin = begin
+        self._metrics = metrics
+        self._tracing = tracing
+        self._breaker_limit = breaker_limit
+        self._failed_in_a_row = 0
+        self._handled = metrics.counter("messages_handled_total", "Messages settled", ("handler", "outcome"))
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Settle every record of a batch. Records of one partition stand in its order."""
+        groups: dict[Route, list[Readable]] = {}
+        unreadable: list[Unreadable] = []
+        for record in records:
+            decoded = self._decoder.decode(record)
+            if isinstance(decoded, Readable):
+                groups.setdefault(decoded.route, []).append(decoded)
+            else:
+                unreadable.append(decoded)
+        if unreadable:
+            await self._park_unreadable(unreadable)
+        for route, group in groups.items():
+            await self._settle(route, group)
+
+    async def replay(self, record: Record) -> Unreadable | None:
+        """Handle one parked record, once, through the inbox; raises what its handler raises."""
+        decoded = self._decoder.decode(record)
+        if isinstance(decoded, Unreadable):
+            return decoded
+        await self._transact(decoded.route, [decoded])
+        return None
+
+    async def _settle(self, route: Route, group: list[Readable]) -> None:
+        waiting = [group]
+        while waiting:
+            part = waiting.pop()
+            error = await self._attempt(route, part)
+            if error is None:
+                self._failed_in_a_row = 0
+            elif len(part) > 1:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+            elif self._failed_in_a_row < self._breaker_limit:
+                self._failed_in_a_row += 1
+                await self._park(part[0], error)
+            else:
+                rest = [*part, *(message for later in reversed(waiting) for message in later)]
+                await self._wait_for_success(route, rest, error)
+                waiting = [rest]
+
+    async def _attempt(self, route: Route, part: Sequence[Readable]) -> Exception | None:
+        """Run one transaction, retrying what waiting may mend; returns the error that it cannot."""
+        for pause in backoff():
+            try:
+                await self._transact(route, part)
+                return None
+            except Exception as error:
+                reason = transient(error)
+                if reason is None:
+                    return error
+                self._metrics.message_retries.labels(reason).inc()
+                log.warning("retrying", handler=route.name, messages=len(part), error=reason, pause=round(pause, 2))
+                await self.waiting.sleep(pause, "retry")
+        return None
+
+    async def _transact(self, route: Route, part: Sequence[Readable]) -> None:
+        started = time.time_ns()
+        spans: list[ProcessSpan] = []
+        error: BaseException | None = None
+        new = 0
+        try:
+            async with self._begin() as (session, tx):
+                fresh = await first_time(session, self._group, [message.id for message in part])
+                messages = []
+                for incoming in part:
+                    if incoming.id in fresh:
+                        fresh.discard(incoming.id)
+                        messages.append(self._message(incoming, started, spans))
+                new = len(messages)
+                if messages:
+                    await route.handler(messages, tx)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            for span in spans:
+                span.end(error=error)
+            self._measure(route, part, new, (time.time_ns() - started) / 1e9, error)
+
+    def _message(self, incoming: Readable, started: int, spans: list[ProcessSpan]) -> Message[Any]:
+        record = incoming.record
+        span = self._tracing.process_span(
+            record.topic,
+            incoming.trace,
+            start_ns=started,
+            group=self._group,
+            partition=record.partition,
+            offset=record.offset,
+            message_id=str(incoming.id),
+        )
+        if span is not None:
+            spans.append(span)
+        trace = span.traceparent if span is not None else incoming.trace
+        return Message(
+            id=incoming.id,
+            event=incoming.event,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            time=record.appended_at,
+            trace=trace or self._tracing.new_trace(),
+        )
+
+    def _measure(
+        self, route: Route, part: Sequence[Readable], new: int, seconds: float, error: BaseException | None
+    ) -> None:
+        outcome = "failed" if error is not None else "handled"
+        self._metrics.message_process_seconds.labels(part[0].record.topic, route.name, outcome).observe(seconds)
+        self._handled.labels(route.name, outcome).inc(len(part) if error is not None else new)
+        if error is None and new < len(part):
+            self._metrics.inbox_duplicates.inc(len(part) - new)
+
+    async def _park(self, message: Readable, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        log.error("message parked", handler=message.route.name, error=text[:500], **_where(message.record))
+        await self._park_rows([(message.record, "handler_error", text, message.route.name)])
+
+    async def _park_unreadable(self, messages: Sequence[Unreadable]) -> None:
+        for message in messages:
+            log.error("unreadable message parked", reason=message.reason, error=message.error, **_where(message.record))
+            if message.reason == "unknown_type":
+                self._metrics.contract_unknown_type.labels(message.record.topic).inc()
+        await self._park_rows([(message.record, message.reason, message.error, None) for message in messages])
+
+    async def _park_rows(self, rows: Sequence[tuple[Record, str, str, str | None]]) -> None:
+        for pause in backoff():
+            try:
+                async with self._begin() as (session, _):
+                    for record, reason, error, handler in rows:
+                        await dead_letters.park(session, record, reason=reason, error=error, handler=handler)
+                break
+            except Exception as raised:
+                reason_to_wait = transient(raised)
+                if reason_to_wait is None:
+                    raise
+                self._metrics.message_retries.labels(reason_to_wait).inc()
+                await self.waiting.sleep(pause, "retry")
+        for record, reason, _, _ in rows:
+            self._metrics.messages_parked.labels(record.topic, reason).inc()
+
+    async def _wait_for_success(self, route: Route, rest: Sequence[Readable], error: Exception) -> None:
+        """Hold everything until one of the next messages can be handled, probing ever more rarely."""
+        async with self._open_breaker(route):
+            for pause in backoff(first=1.0, longest=60.0):
+                log.critical(
+                    "breaker open: handler fails on every message, nothing is parked any more",
+                    handler=route.name,
+                    error=f"{type(error).__name__}: {error}"[:500],
+                    next_probe_seconds=round(pause, 1),
+                    remedy="mend or roll back this deployment, or discard the message",
+                )
+                await self.waiting.sleep(pause, "breaker")
+                for message in rest[:_PROBES]:
+                    failed = await self._attempt(route, [message])
+                    if failed is None:
+                        self._failed_in_a_row = 0
+                        return
+                    error = failed
+
+    @asynccontextmanager
+    async def _open_breaker(self, route: Route) -> AsyncIterator[None]:
+        gauge = self._metrics.breaker_open.labels(route.name)
+        gauge.set(1)
+        try:
+            yield
+        finally:
+            gauge.set(0)
+
+
+_PROBES = 20
+
+
+def _where(record: Record) -> dict[str, Any]:
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset}

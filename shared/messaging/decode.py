@@ -1,0 +1,149 @@
+"""From bytes to a message, or to the reason why not. Nothing in here raises for bad input."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+
+from shared.contracts.envelope import Event, FieldError
+from shared.messaging.inbox import inbox_id
+from shared.messaging.message import Invalid, Route
+
+Headers = Sequence[tuple[str | None, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message as the broker keeps it; `topic` is without the installation's prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    headers: Headers
+    body: bytes | None
+
+    @property
+    def appended_at(self) -> datetime:
+        """When the broker took it (UTC)."""
+        return datetime.fromtimestamp(self.timestamp_ms / 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A record with its route and the event it carries."""
+
+    record: Record
+    route: Route
+    id: UUID
+    event: Event | Invalid
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record nobody can handle: `reason` is one of a few codes, `error` names the field and the remedy."""
+
+    record: Record
+    reason: str
+    error: str
+
+
+class Decoder:
+    """Reads records for one routing table."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes: dict[str, tuple[type[Event], Route]] = {}
+        for route in routes:
+            for model in route.events:
+                if model.ce_type() in self._routes:
+                    raise ValueError(f"two routes hear {model.ce_type()}")
+                self._routes[model.ce_type()] = (model, route)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics to subscribe to, sorted."""
+        return tuple(sorted({model.topic for model, _ in self._routes.values()}))
+
+    def decode(self, record: Record) -> Readable | Unreadable:
+        """The message in a record, or why it cannot be handled."""
+        try:
+            needed = _needed(record.headers)
+        except UnicodeDecodeError as error:
+            return Unreadable(record, "bad_header", f"a ce_ header is not UTF-8: {error}")
+        for name in ("ce_type", "ce_id", "ce_source"):
+            if not needed.get(name):
+                return Unreadable(record, "missing_header", f"{name} is missing: send CloudEvents 1.0 in binary mode")
+        found = self._routes.get(needed["ce_type"])
+        if found is None:
+            known = ", ".join(sorted(name for name, (model, _) in self._routes.items() if model.topic == record.topic))
+            return Unreadable(record, "unknown_type", f"ce_type {needed['ce_type']!r} is not one of: {known}")
+        model, route = found
+        if model.topic != record.topic:
+            return Unreadable(record, "wrong_topic", f"{needed['ce_type']} belongs on {model.topic}")
+        if record.body is None:
+            return Unreadable(record, "null_body", "the body is null: an event needs a JSON object")
+        message_id = inbox_id(needed["ce_source"], needed["ce_id"])
+        try:
+            event: Event | Invalid = model.__pydantic_validator__.validate_json(record.body)
+        except ValidationError as error:
+            faults = field_errors(error)
+            body = _object(record.body) if route.accept_invalid else None
+            if body is None:
+                text = "; ".join(f"{fault.field}: {fault.problem}" for fault in faults[:20])
+                return Unreadable(record, "invalid_event", text)
+            event = Invalid(model, body, faults)
+        return Readable(record, route, message_id, event, needed.get("traceparent"))
+
+
+def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
+    """All faulty fields of a contract or request, each with its path, the problem and what would be right.
+
+    Never quotes the value: it may be personal data. At most 100 are named.
+    """
+    return tuple(
+        FieldError(
+            field=".".join(str(part) for part in fault["loc"])[:200] or "(body)",
+            problem=fault["msg"][:400],
+            remedy=REMEDIES.get(fault["type"], ""),
+        )
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)[:100]
+    )
+
+
+REMEDIES = {
+    "missing": "add this field",
+    "int_type": "send a whole number; money is in minor units",
+    "json_invalid": "send valid JSON in UTF-8",
+    "extra_forbidden": "remove this field",
+    "too_long": "send fewer entries",
+    "string_too_long": "shorten this text",
+    "string_pattern_mismatch": "use only the characters that this field allows",
+    "timezone_aware": "add an offset, e.g. 2026-01-31T12:00:00Z",
+}
+
+
+def _needed(headers: Headers) -> dict[str, str]:
+    needed: dict[str, str] = {}
+    for name, value in headers:
+        if name in _HEADERS and value is not None:
+            needed[name] = value.decode()
+        elif name == "traceparent" and value is not None:
+            needed[name] = value.decode("ascii", "replace")
+    return needed
+
+
+_HEADERS = frozenset({"ce_type", "ce_id", "ce_source"})
+
+
+def _object(body: bytes) -> Mapping[str, Any] | None:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,91 @@
+"""The small types that handlers see. A handler reads messages or commands and a transaction, nothing else."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
+
+from shared.contracts.envelope import Event, FieldError
+
+E = TypeVar("E", bound="Event | Invalid", covariant=True)
+C = TypeVar("C", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """Stands where the event would: a JSON object that does not fit the contract, with all faulty fields.
+
+    Only routes that ask for it get these, to answer with a refusal; elsewhere such a message is parked.
+    """
+
+    model: type[Event]
+    body: Mapping[str, Any]
+    errors: tuple[FieldError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Generic[E]):
+    """One message from a topic that this service has not handled before.
+
+    `time` is when the broker appended it (UTC); `trace` is the traceparent to go on under when
+    something is emitted because of it.
+    """
+
+    id: UUID
+    event: E
+    topic: str
+    partition: int
+    offset: int
+    time: datetime
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[C]):
+    """What a person, another system's request or a job asks for. `trace` is the asker's, to be linked."""
+
+    id: str
+    value: C
+    actor: str
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command was carried out, now or earlier under the same key; `body` is the answer."""
+
+    body: Mapping[str, Any]
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A business refusal: an answer, never an error. `code` is stable, `detail` says what to do instead."""
+
+    status: int
+    code: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Outcome: TypeAlias = Done | Refused
+
+MessageHandler: TypeAlias = Callable[[Sequence[Message[Any]], Any], Awaitable[None]]
+CommandHandler: TypeAlias = Callable[[Sequence[Command[Any]], Any], Awaitable[Sequence[Outcome]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of a service's routing table: these events go to this handler."""
+
+    handler: MessageHandler
+    events: tuple[type[Event], ...]
+    accept_invalid: bool = False
+
+    @property
+    def name(self) -> str:
+        """The handler's name, as metrics, dead letters and traces show it."""
+        return getattr(self.handler, "__name__", repr(self.handler))

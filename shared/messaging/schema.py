@@ -1,0 +1,118 @@
+"""The tables every service has beside its own: outbox, inbox, dead letters, progress, idempotency keys."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+
+from shared.db.types import Json, Key, Timestamp
+
+_OWN = MetaData()
+
+outbox = Table(
+    "outbox",
+    _OWN,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("shard", SmallInteger, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("headers", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Timestamp, nullable=False, server_default=func.now()),
+    # Rows live for milliseconds and are found by (shard, id); vacuum by count, not by share of the table.
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "5000"},
+)
+"""What is to be said: final bytes, in the order of ids per aggregate; a row is deleted when the broker has it."""
+
+inbox = Table(
+    "inbox",
+    _OWN,
+    Column("message_id", Uuid, primary_key=True),
+    Column("consumer", Text, primary_key=True),
+    Column("received_at", Timestamp, nullable=False, server_default=func.now()),
+    Index("inbox_received_at", "received_at", postgresql_using="brin"),
+    postgresql_with={"autovacuum_vacuum_insert_scale_factor": "0.1"},
+)
+"""What was handled. Finite: purged after longer than any topic keeps a message."""
+
+dead_letters = Table(
+    "dead_letters",
+    _OWN,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("message_offset", BigInteger, nullable=False),
+    Column("appended_at", Timestamp, nullable=False),
+    Column("key", LargeBinary),
+    Column("headers", Json, nullable=False),
+    Column("body", LargeBinary),
+    Column("reason", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("handler", Text),
+    Column("parked_at", Timestamp, nullable=False, server_default=func.now()),
+    Column("state", Text, nullable=False, server_default="parked"),
+    Column("resolved_at", Timestamp),
+    Column("resolved_by", Text),
+    Column("resolved_why", Text),
+    UniqueConstraint("topic", "partition", "message_offset", name="dead_letters_position"),
+    Index("dead_letters_parked", "id", postgresql_where=text("state = 'parked'")),
+)
+"""Messages that could not be handled, whole, until a person replays or discards them."""
+
+progress = Table(
+    "progress",
+    _OWN,
+    Column("topic", Key, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("consumed_until", Timestamp, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    postgresql_with={"fillfactor": "50"},
+)
+"""How far each partition was consumed: a lower bound in time, and the offset to go on from."""
+
+idempotency = Table(
+    "idempotency",
+    _OWN,
+    Column("scope", Key, primary_key=True),
+    Column("key", Key, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("answer", Json, nullable=False),
+    Column("created_at", Timestamp, nullable=False, server_default=func.now()),
+    Index("idempotency_created_at", "created_at", postgresql_using="brin"),
+)
+"""What was answered under an Idempotency-Key, so that asking again answers the same."""
+
+Index("outbox_shard_id", outbox.c.shard, outbox.c.id)
+
+_TABLES = (outbox, inbox, dead_letters, progress, idempotency)
+
+
+def messaging_tables(metadata: MetaData) -> None:
+    """Add these tables to a service's metadata, so that the model is the whole schema."""
+    for table in _TABLES:
+        table.to_metadata(metadata)
+
+
+def create_messaging_tables(op: Any) -> None:
+    """Create these tables in a migration; `op` is Alembic's."""
+    _OWN.create_all(op.get_bind(), tables=list(_TABLES), checkfirst=False)
+
+
+def drop_messaging_tables(op: Any) -> None:
+    """Undo `create_messaging_tables`."""
+    _OWN.drop_all(op.get_bind(), tables=list(_TABLES), checkfirst=False)

@@ -1,0 +1,60 @@
+"""What the messaging tables need beside the traffic: positions stored, old rows purged, depths measured."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, func, literal, literal_column, select
+
+from shared.db.bulk import Session
+from shared.messaging.kafka import Position
+from shared.messaging.schema import outbox, progress
+
+_PURGE_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class OutboxDepth:
+    """Rows not acknowledged by the broker yet and the age of the oldest in seconds."""
+
+    rows: int
+    oldest_seconds: float
+
+
+async def store_positions(session: Session, positions: Iterable[Position]) -> None:
+    """Record how far partitions were consumed. Values only rise, whoever writes last."""
+    rows = [
+        {
+            "topic": position.topic,
+            "partition": position.partition,
+            "consumed_until": position.until,
+            "next_offset": position.next_offset,
+        }
+        for position in positions
+    ]
+    await session.upsert(progress, rows, key=("topic", "partition"))
+
+
+async def known_offsets(session: Session) -> Mapping[tuple[str, int], int]:
+    """Offsets to go on from, by (topic, partition), where the broker no longer knows the group's."""
+    rows = await session.execute(select(progress.c.topic, progress.c.partition, progress.c.next_offset))
+    return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+async def outbox_depth(session: Session) -> OutboxDepth:
+    """How much waits to be sent."""
+    oldest = func.extract("epoch", func.clock_timestamp() - func.min(outbox.c.created_at))
+    rows = await session.execute(select(func.count().label("rows"), oldest.label("age")).select_from(outbox))
+    return OutboxDepth(rows[0]["rows"], float(rows[0]["age"] or 0.0))
+
+
+async def purge(session: Session, table: Table, column: str, days: float) -> int:
+    """Delete a bounded number of rows whose `column` lies further back than `days`; returns how many.
+
+    Call again while it returns some; bounded, so that no lock and no transaction is long.
+    """
+    row: ColumnElement[Any] = literal_column("ctid")
+    before = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, days * 86_400)
+    old = select(row).select_from(table).where(table.c[column] < before).limit(_PURGE_ROWS).scalar_subquery()
+    gone = delete(table).where(row == func.any(func.array(old))).returning(literal(1).label("one"))
+    return len(await session.execute(gone))

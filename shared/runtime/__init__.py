@@ -1,0 +1,1 @@
+"""What runs a service: settings, start order, signals, drain, health, HTTP and the command line."""

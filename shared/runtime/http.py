@@ -1,0 +1,228 @@
+"""HTTP the way every service speaks it: problem details (RFC 9457), idempotency keys, limits, one span a request."""
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from shared.contracts.envelope import FieldError
+from shared.messaging.decode import REMEDIES
+from shared.messaging.message import Done, Outcome
+from shared.messaging.retry import transient
+from shared.telemetry.tracing import Tracing
+
+log = structlog.get_logger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Problem(BaseModel):
+    """A refusal in the form of RFC 9457, with every faulty field."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldError] = []
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
+    for status, text in {
+        404: "There is no such thing",
+        409: "It contradicts what already happened; detail says what to do instead",
+        413: "The body is too large",
+        422: "Fields are faulty; errors names each",
+        503: "The database or broker is away; try again after Retry-After seconds",
+    }.items()
+}
+"""What every command route may answer, for `responses=` of a router."""
+
+_TITLES = {
+    400: "Bad request", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Too large",
+    415: "Unsupported media type", 422: "Faulty fields", 429: "Too many requests", 500: "Internal error",
+    503: "Unavailable",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """Who asks, under which key, in which trace."""
+
+    idempotency_key: str | None
+    actor: str
+    trace: str
+    scope: str
+    fingerprint: str
+
+
+async def request_context(request: Request) -> RequestContext:
+    """FastAPI dependency: what `Service.command` needs to know of the request."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= 200:
+        raise RequestValidationError(
+            [{"loc": ("header", "Idempotency-Key"), "msg": "must have 1 to 200 characters", "type": "value_error"}]
+        )
+    fingerprint = ""
+    if key is not None:
+        fingerprint = hashlib.sha256(await request.body()).hexdigest()
+    actor = request.headers.get("x-actor", "api")[:60]
+    trace = str(request.scope.get("oms.trace", ""))
+    return RequestContext(key, actor, trace, f"{request.method} {request.url.path}"[:500], fingerprint)
+
+
+Context = Annotated[RequestContext, Depends(request_context)]
+"""Annotation for route parameters."""
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A refusal as problem details."""
+    body = Problem(
+        title=_TITLES.get(status, "Refused"), status=status, code=code, detail=detail, errors=list(errors)
+    )
+    return JSONResponse(
+        body.model_dump(),
+        status_code=status,
+        headers=dict(headers or {}),
+        media_type="application/problem+json",
+    )
+
+
+def respond(outcome: Outcome) -> Response:
+    """The answer to a command."""
+    if isinstance(outcome, Done):
+        return JSONResponse(dict(outcome.body), status_code=outcome.status, headers=dict(outcome.headers))
+    return problem(outcome.status, outcome.code, outcome.detail, outcome.errors, outcome.headers)
+
+
+def create_app(title: str, version: str, description: str = "") -> FastAPI:
+    """An application whose every error, also of routing and of parsing, is a problem document."""
+    app = FastAPI(title=title, version=version, description=description)
+    app.add_exception_handler(RequestValidationError, _faulty_fields)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+async def _faulty_fields(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    errors = [
+        FieldError(
+            field=".".join(str(part) for part in fault["loc"] if part != "body")[:200] or "(body)",
+            problem=str(fault["msg"])[:400],
+            remedy=REMEDIES.get(str(fault["type"]), ""),
+        )
+        for fault in error.errors()[:100]
+    ]
+    return problem(422, "faulty_fields", f"{len(errors)} faulty field(s); see errors", errors)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    code = _TITLES.get(error.status_code, "error").lower().replace(" ", "_")
+    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    reason = transient(error)
+    if reason is not None:
+        log.warning("unavailable", path=request.url.path, error=reason)
+        detail = "The database is away or busy. Nothing was changed; try again."
+        return problem(503, "unavailable", detail, headers={"Retry-After": "2"})
+    log.error("request failed", path=request.url.path, exc_info=error)
+    return problem(500, "internal_error", "This is a fault of ours; it was logged with the request's trace id.")
+
+
+class Edge:
+    """ASGI middleware around everything: body limit, server span, duration metric. Pure ASGI, because it is hot."""
+
+    def __init__(
+        self, app: Any, *, tracing: Tracing, observe: Callable[[str, str, int, float], None], limit: int
+    ) -> None:
+        self._app = app
+        self._tracing = tracing
+        self._observe = observe
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self._limit:
+            await _too_large(self._limit)(scope, receive, send)
+            return
+        if b"transfer-encoding" in headers:
+            chunks = await _read(receive, self._limit)
+            if chunks is None:
+                await _too_large(self._limit)(scope, receive, send)
+                return
+            receive = _replay(chunks, receive)
+        await self._traced(scope, receive, send, headers.get(b"traceparent"))
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send, traceparent: bytes | None) -> None:
+        started = time.perf_counter()
+        status = 500
+        parent = traceparent.decode("ascii", "replace") if traceparent else None
+        span = self._tracing.server_span(scope["method"], scope["path"], parent)
+        scope["oms.trace"] = span.traceparent
+
+        async def answered(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answered)
+        finally:
+            route = getattr(scope.get("route"), "path", "(none)")
+            span.respond(status)
+            self._observe(scope["method"], route, status, time.perf_counter() - started)
+
+
+def _too_large(limit: int) -> JSONResponse:
+    return problem(413, "too_large", f"The body may have at most {limit} bytes. Send less at once.")
+
+
+async def _read(receive: Receive, limit: int) -> bytes | None:
+    body = b""
+    while True:
+        message = await receive()
+        body += bytes(message.get("body", b""))
+        if len(body) > limit:
+            return None
+        if not message.get("more_body"):
+            return body
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def again() -> MutableMapping[str, Any]:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

@@ -1,0 +1,102 @@
+"""The HTTP side of a service process: its API, its health and its metrics on one port."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from shared.runtime.http import Edge, create_app
+
+if TYPE_CHECKING:
+    from shared.runtime.service import Service
+
+
+class HttpServer:
+    """uvicorn inside the service's own event loop, without its signal handlers."""
+
+    def __init__(self, service: "Service[Any, Any]") -> None:
+        self._service = service
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, also when the system chose it."""
+        if self._server is None or not self._server.started:
+            raise RuntimeError("the HTTP server is not started")
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
+
+    async def start(self, *, with_api: bool) -> None:
+        """Listen, with the service's API or with health and metrics only; ends the process when the port is taken."""
+        self._server = server = _Server(self._config(build_app(self._service, with_api=with_api)))
+        self._task = asyncio.create_task(server.serve())
+        while not server.started:
+            if self._task.done():
+                await self._task
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """Refuse new requests, finish those under way, close."""
+        if self._server is None or self._task is None:
+            return
+        self._server.should_exit = True
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    def _config(self, app: FastAPI) -> uvicorn.Config:
+        settings = self._service.settings
+        seconds = self._service.metrics.histogram(
+            "http_request_seconds", "Time to answer a request", ("method", "route", "status")
+        )
+
+        def observe(method: str, route: str, status: int, duration: float) -> None:
+            seconds.labels(method, route, str(status)).observe(duration)
+
+        return uvicorn.Config(
+            Edge(app, tracing=self._service.tracing, observe=observe, limit=settings.max_body_bytes),
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=10,
+            server_header=False,
+        )
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the service, which drains more than HTTP."""
+        yield
+
+
+def build_app(service: "Service[Any, Any]", *, with_api: bool = True) -> FastAPI:
+    """The application of a service: its API plus /health, /ready and /metrics."""
+    app = create_app(f"{service.name} API", service.settings.version)
+
+    @app.get("/health", tags=["operations"])
+    async def health() -> dict[str, str]:
+        """The process lives. Says nothing of broker and database: restarting would not bring those back."""
+        return {"status": "alive", "service": service.name}
+
+    @app.get("/ready", tags=["operations"])
+    async def ready() -> Response:
+        """Whether to send work here: schema right, roles started, partitions assigned."""
+        state = service.readiness()
+        ok = bool(state) and all(state.values())
+        return JSONResponse({"ready": ok, "checks": state}, status_code=200 if ok else 503)
+
+    @app.get("/metrics", tags=["operations"])
+    async def metrics(request: Request) -> Response:
+        """Prometheus metrics; OpenMetrics with exemplars when asked for."""
+        body, content_type = service.metrics.render(request.headers.get("accept"))
+        return Response(body, media_type=None, headers={"content-type": content_type})
+
+    if with_api and service.api is not None:
+        app.include_router(service.api(service))
+    return app
