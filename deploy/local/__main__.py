@@ -12,9 +12,9 @@ from rich.table import Table
 
 from deploy.local import topics as topic_list
 from deploy.local.errors import PlatformError
-from deploy.local.platform import Platform, find_platform, start_platform
+from deploy.local.platform import Platform, find_platform, start_platform, sweep
 from deploy.local.progress import Report, shown
-from deploy.local.services import PREFERRED_PORTS, Services, service_folder
+from deploy.local.services import PREFERRED_PORTS, Services, existing
 from deploy.local.settings import ROOT, SERVICES, load_settings
 
 console = Console()
@@ -25,10 +25,6 @@ commands = typer.Typer(
 
 def _services(platform: Platform) -> Services:
     return Services(platform, topic_prefix=load_settings().topic_prefix)
-
-
-def _existing() -> list[str]:
-    return [name for name in SERVICES if (service_folder(name) / "__main__.py").exists()]
 
 
 def _create_topics(
@@ -48,7 +44,7 @@ def up(
         platform = start_platform(report=report)
         if not platform_only:
             _create_topics(platform, report, prefix=load_settings().topic_prefix)
-            _services(platform).start(_existing(), report)
+            _services(platform).start(existing(), report)
     console.print(f"\nup after {time.monotonic() - started:.1f} s; `make down` stops it\n")
     _show_status(platform)
 
@@ -57,10 +53,11 @@ def up(
 def down(
     purge: Annotated[bool, typer.Option(help="Delete the data as well.")] = False,
 ) -> None:
-    """Stop what `up` started and nothing else; data stays."""
+    """Stop what `up` started, and what a test run that was killed left, and nothing else; data stays."""
     platform = find_platform()
     killed = _services(platform).stop()
     platform.stop()
+    sweep()
     for name in killed:
         console.print(f"{name} did not end by itself and was killed")
     if purge:
@@ -92,7 +89,7 @@ def _show_status(platform: Platform) -> None:
             f"{'[green]runs' if running else '[red]does not run'}[/] ({provider['provider']} {provider['version']})",
         )
     services = _services(platform)
-    for name in _existing():
+    for name in existing():
         health = services.health(name)
         table.add_row(
             name,
@@ -168,7 +165,7 @@ def migrate() -> None:
     """Bring every service's database to the newest schema."""
     with shown(console) as report:
         platform = start_platform(report=report)
-        _services(platform).migrate(_existing(), report)
+        _services(platform).migrate(existing(), report)
 
 
 @commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -183,6 +180,7 @@ def service(context: typer.Context, name: str) -> None:
 
 
 def main() -> int:
+    """Run one command; a failure that a person can mend is two lines and exit code 1, never a traceback."""
     try:
         result = commands(standalone_mode=False)
     except PlatformError as error:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -28,12 +29,13 @@ KAFKA_IMAGE = f"apache/kafka:{kafka_version()}"
 
 
 def docker_answers() -> bool:
-    """Whether a Docker daemon answers here within a few seconds."""
+    """Whether a Docker daemon of this machine answers: one elsewhere would publish ports where we cannot reach them."""
     try:
-        _daemon().ping()
+        daemon = _daemon()
+        daemon.ping()
     except Exception:
         return False
-    return True
+    return urlsplit(daemon.api.base_url).hostname in ("localhost", "127.0.0.1", "localnpipe")
 
 
 def _daemon() -> Any:
@@ -159,6 +161,8 @@ class _Container(Server):
 
 
 class ContainerKafka(_Container):
+    """Apache Kafka's own image, as one node."""
+
     kind = "kafka"
     image = KAFKA_IMAGE
     preferred_port = KAFKA_PORT
@@ -200,6 +204,8 @@ class ContainerKafka(_Container):
 
 
 class ContainerPostgres(_Container):
+    """PostgreSQL's official image."""
+
     kind = "postgres"
     image = POSTGRES_IMAGE
     preferred_port = POSTGRES_PORT
@@ -208,7 +214,12 @@ class ContainerPostgres(_Container):
         settings = SERVER_SETTINGS | {"shared_preload_libraries": "pg_stat_statements"}
         return {
             "ports": {"5432/tcp": (ports.HOST, port)},
-            "environment": {"POSTGRES_USER": ADMIN, "POSTGRES_PASSWORD": self._instance.secret("postgres")},
+            "environment": {
+                "POSTGRES_USER": ADMIN,
+                "POSTGRES_PASSWORD": self._instance.secret("postgres"),
+                # The same sorting everywhere, whatever locale the image has.
+                "POSTGRES_INITDB_ARGS": "--encoding=UTF8 --locale=C --data-checksums",
+            },
             "command": [
                 "postgres",
                 *(word for key, value in settings.items() for word in ("-c", f"{key}={value}")),

@@ -23,6 +23,7 @@ def within(admin: str, database: str) -> str:
 
 
 def connect(admin: str) -> psycopg.Connection:
+    """A connection without a transaction; a server that cannot be reached is said with its address."""
     try:
         return psycopg.connect(admin, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
@@ -70,6 +71,7 @@ def close_to_public(admin: str) -> None:
 
 
 def server_version(admin: str) -> str:
+    """As the server says it, without the packager's additions."""
     with connect(admin) as connection:
         row = connection.execute("SHOW server_version").fetchone()
         return str(row[0]).split()[0] if row else "unknown"

@@ -29,6 +29,7 @@ def locked_jars() -> dict[str, str]:
 
 
 def kafka_version() -> str:
+    """The version that the lock file names."""
     return next(jar.rpartition(":")[2] for jar in locked_jars() if jar.startswith("org.apache.kafka:kafka_2"))
 
 

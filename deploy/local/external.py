@@ -12,6 +12,8 @@ from deploy.local.settings import LocalSettings
 
 
 class ExternalKafka(Server):
+    """A Kafka cluster that somebody else runs."""
+
     def __init__(self, address: str) -> None:
         self._address = address
 
@@ -46,6 +48,8 @@ class ExternalKafka(Server):
 
 
 class ExternalPostgres(Server):
+    """A PostgreSQL server that somebody else runs."""
+
     def __init__(self, address: str) -> None:
         # The same address works for SQLAlchemy and for psycopg.
         self._address = address.replace("postgresql+psycopg://", "postgresql://")

@@ -36,6 +36,8 @@ class ServiceState(BaseModel):
 
 
 class State(BaseModel):
+    """Everything that is remembered between commands, except secrets."""
+
     kafka: ServerState = ServerState()
     postgres: ServerState = ServerState()
     services: dict[str, ServiceState] = {}

@@ -16,7 +16,11 @@ from deploy.local.instance import Instance
 from deploy.local.native import Native
 from deploy.local.progress import Report, Silent
 from deploy.local.provider import Provider, Server, StopMode
-from deploy.local.settings import SERVICES, LocalSettings, ProviderName, load_settings
+from deploy.local.settings import ROOT, SERVICES, LocalSettings, ProviderName, load_settings
+
+TEMPORARY = ROOT / ".local" / "tests"
+"""Where tests put their platforms. Not the system's temporary folder: tools make folders there that only their owner
+may enter, and PostgreSQL may have to run as another user."""
 
 
 class Platform:
@@ -29,6 +33,7 @@ class Platform:
         self._settings = settings
         self._temporary = temporary
         self._started_here: list[Server] = []
+        self._any_port = any_port
         self._kafka_provider = _choose("kafka", instance, settings)
         self._postgres_provider = _choose("postgres", instance, settings)
         self._kafka = self._kafka_provider.kafka(instance, any_port=any_port)
@@ -37,6 +42,7 @@ class Platform:
     def start(self, report: Report) -> None:
         """Bring up what does not run, whatever state it was left in, and see to databases and roles. Repeatable."""
         with self.instance.exclusively():
+            self._leave_other_providers()
             with self.instance.update() as state:
                 state.kafka.provider = self._kafka_provider.name
                 state.postgres.provider = self._postgres_provider.name
@@ -56,6 +62,17 @@ class Platform:
                 if self._temporary:
                     self.close()
                 raise
+
+    def _leave_other_providers(self) -> None:
+        """A server that an earlier start got from elsewhere would be forgotten; it is stopped, its data stays."""
+        state = self.instance.read()
+        if state.kafka.provider not in (None, "external", self._kafka_provider.name):
+            _provider(state.kafka.provider, self._settings).kafka(
+                self.instance, any_port=self._any_port
+            ).stop()
+        if state.postgres.provider not in (None, "external", self._postgres_provider.name):
+            old = _provider(state.postgres.provider, self._settings)
+            old.postgres(self.instance, any_port=self._any_port).stop()
 
     def _ensure_databases(self) -> None:
         ours = self._postgres_provider.name != "external"
@@ -145,7 +162,8 @@ class Platform:
 
     def close(self) -> None:
         """Stop what this object started; a platform that ran before stays. A temporary one leaves nothing behind."""
-        for server in self._started_here:
+        # A temporary platform is nobody else's, so all of it goes, also what a failed start left.
+        for server in (self._kafka, self._postgres) if self._temporary else self._started_here:
             server.stop("immediate" if self._temporary else "fast")
         self._started_here.clear()
         if self._temporary:
@@ -198,20 +216,32 @@ def start_platform(
 
 
 def find_platform(folder: Path | None = None) -> Platform:
-    """The platform of a folder as it is, running or not; starts nothing."""
+    """The platform of a folder as it was last started, running or not; starts nothing."""
     settings = load_settings()
-    return Platform(Instance(folder or settings.local), settings, any_port=False, temporary=False)
+    instance = Instance(folder or settings.local)
+    return Platform(instance, _as_last_started(instance, settings), any_port=False, temporary=False)
 
 
-def sweep(folder: Path) -> None:
+def _as_last_started(instance: Instance, settings: LocalSettings) -> LocalSettings:
+    """The environment may have changed since: what was started here is stopped here all the same."""
+    state = instance.read()
+    local = ("containers", "native")
+    changes: dict[str, None] = {}
+    if state.kafka.provider in local:
+        changes["kafka"] = None
+    if state.postgres.provider in local:
+        changes["postgres"] = None
+    return settings.model_copy(update=changes | {"platform": None}) if changes else settings
+
+
+def sweep(folder: Path = TEMPORARY) -> None:
     """Stop and delete temporary platforms below `folder` whose process died without closing them."""
     for candidate in folder.glob("*/state.json"):
         instance = Instance(candidate.parent)
         owner = instance.read().owner
         if owner is not None and not processes.alive(owner):
-            platform = Platform(instance, load_settings(), any_port=True, temporary=True)
-            platform.stop()
-            platform.close()
+            settings = _as_last_started(instance, load_settings())
+            Platform(instance, settings, any_port=True, temporary=True).close()
 
 
 def _choose(server: str, instance: Instance, settings: LocalSettings) -> Provider:
@@ -223,6 +253,10 @@ def _choose(server: str, instance: Instance, settings: LocalSettings) -> Provide
         name = known
     if name is None:
         name = "containers" if docker_answers() else "native"
+    return _provider(name, settings)
+
+
+def _provider(name: str | None, settings: LocalSettings) -> Provider:
     if name == "external":
         return External(settings)
     if name == "containers":

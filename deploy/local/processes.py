@@ -43,6 +43,7 @@ def identity_of(pid: int) -> str | None:
 
 
 def record_of(pid: int) -> ProcessRecord | None:
+    """A record of a process that lives now."""
     identity = identity_of(pid)
     return None if identity is None else ProcessRecord(pid=pid, identity=identity)
 
@@ -115,6 +116,7 @@ def stop(
 
 
 def wait_gone(record: ProcessRecord, patience: float) -> bool:
+    """Whether it is gone before `patience` runs out."""
     deadline = time.monotonic() + patience
     while alive(record):
         if time.monotonic() > deadline:

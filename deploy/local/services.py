@@ -48,8 +48,10 @@ class Services:
         any_port: bool = False,
         extra: Mapping[str, str] | None = None,
         database_urls: Mapping[str, str] | None = None,
+        root: Path = ROOT,
     ) -> None:
         """`extra` is added to every service's environment; `database_urls` replaces the platform's own databases."""
+        self._root = root
         self._platform = platform
         self._instance: Instance = platform.instance
         self._prefix = topic_prefix
@@ -73,7 +75,7 @@ class Services:
         """Migrate and start these services and return when all are ready; those already so are left alone."""
         report = report or Silent()
         with self._instance.exclusively():
-            missing = [name for name in names if not (service_folder(name) / "__main__.py").exists()]
+            missing = sorted(set(names) - set(existing(self._root)))
             if missing:
                 raise PlatformError(
                     f"there is no service {', '.join(missing)}", f"known are {', '.join(SERVICES)}"
@@ -92,10 +94,17 @@ class Services:
         known = self._instance.read().services.get(service)
         if known is None or not processes.alive(known.process):
             return False
-        if known.surroundings == _surroundings(service, self.environment(service, known.port)):
+        if known.surroundings == self._surroundings(service, self.environment(service, known.port)):
             return True
         self._stop_one(service)
         return False
+
+    def _surroundings(self, service: str, environment: Mapping[str, str]) -> str:
+        """A digest of what a process is started with: its addresses and the age of its code."""
+        folders = (self._root / "services" / service, self._root / "shared")
+        code = (path for folder in folders for path in folder.rglob("*.py"))
+        newest = max((path.stat().st_mtime_ns for path in code), default=0)
+        return hashlib.sha256(repr((newest, sorted(environment.items()))).encode()).hexdigest()[:16]
 
     def migrate(self, names: Collection[str] = SERVICES, report: Report | None = None) -> None:
         """Bring these services' databases to the newest schema."""
@@ -116,7 +125,7 @@ class Services:
         """One of a service's commands (migrate, dead-letters, ...) to its end."""
         return subprocess.run(
             [sys.executable, "-m", f"services.{service}", *arguments],
-            cwd=ROOT,
+            cwd=self._root,
             env=os.environ | self.environment(service, self.port(service) or PREFERRED_PORTS[service]),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -133,12 +142,12 @@ class Services:
         record = processes.start(
             [sys.executable, "-m", f"services.{service}", "run"],
             log=self.log(service),
-            folder=ROOT,
+            folder=self._root,
             environment=os.environ | environment,
         )
         with self._instance.update() as state:
             state.services[service] = ServiceState(
-                port=port, process=record, surroundings=_surroundings(service, environment)
+                port=port, process=record, surroundings=self._surroundings(service, environment)
             )
 
     def _wait_until_ready(self, service: str, report: Report, patience: float = 90) -> None:
@@ -225,15 +234,9 @@ def _backlog(port: int) -> tuple[float | None, float | None]:
     return total("oms_consumer_lag_records"), total("oms_outbox_rows")
 
 
-def _surroundings(service: str, environment: Mapping[str, str]) -> str:
-    """A digest of what a process was started with: its addresses and the age of its code."""
-    code = [path for folder in (service_folder(service), ROOT / "shared") for path in folder.rglob("*.py")]
-    newest = max((path.stat().st_mtime_ns for path in code), default=0)
-    return hashlib.sha256(repr((newest, sorted(environment.items()))).encode()).hexdigest()[:16]
-
-
-def service_folder(service: str) -> Path:
-    return ROOT / "services" / service
+def existing(root: Path = ROOT) -> list[str]:
+    """The services that this checkout has."""
+    return [name for name in SERVICES if (root / "services" / name / "__main__.py").exists()]
 
 
 def _last_line(log: Path) -> str:

@@ -6,7 +6,8 @@ every reader has read everything.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -99,11 +100,10 @@ def apply(
 async def _apply(bootstrap: str, wanted: dict[str, Topic], *, repartition: bool) -> Outcome:
     outcome = Outcome()
     async with _admin(bootstrap) as admin:
-        partitions = await _partition_counts(admin, wanted)
-        await _create(
-            admin, {name: topic for name, topic in wanted.items() if name not in partitions}, outcome
-        )
-        existing = {name: topic for name, topic in wanted.items() if name in partitions}
+        known = await _partition_counts(admin, wanted)
+        outcome.created = await _create(admin, {n: topic for n, topic in wanted.items() if n not in known})
+        partitions = await _all_partition_counts(admin, wanted)
+        existing = {name: topic for name, topic in wanted.items() if name not in outcome.created}
         await _change_settings(admin, existing, outcome)
         for name, topic in existing.items():
             if topic.partitions == partitions[name]:
@@ -120,6 +120,20 @@ async def _apply(bootstrap: str, wanted: dict[str, Topic], *, repartition: bool)
             else:
                 outcome.left[name] = f"{difference}: {reason}"
     return outcome
+
+
+def remove(bootstrap: str, *, prefix: str) -> None:
+    """Delete the listed topics that have this prefix, with all their messages; for tests."""
+    if not prefix:
+        raise ValueError("topics without a prefix are not a test's own")
+
+    async def delete() -> None:
+        async with _admin(bootstrap) as admin:
+            existing = set(await admin.list_topics())
+            await admin.delete_topics([prefix + t.name for t in load() if prefix + t.name in existing])
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(delete())).result()
 
 
 @asynccontextmanager
@@ -146,9 +160,25 @@ async def _partition_counts(admin: AIOKafkaAdminClient, names: Iterable[str]) ->
     return {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics(known)}
 
 
-async def _create(admin: AIOKafkaAdminClient, missing: dict[str, Topic], outcome: Outcome) -> None:
+async def _all_partition_counts(
+    admin: AIOKafkaAdminClient, names: Collection[str], patience: float = 30
+) -> dict[str, int]:
+    """Of all these topics. A broker tells of a new one a moment after it was created; who uses it need not wait."""
+    deadline = time.monotonic() + patience
+    while len(found := await _partition_counts(admin, names)) < len(names):
+        if time.monotonic() > deadline:
+            missing = ", ".join(sorted(set(names) - set(found)))
+            raise PlatformError(
+                f"Kafka created {missing} but does not list it", "look at the log of the broker"
+            )
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: dict[str, Topic]) -> list[str]:
+    """Returns those that this call created: another one may have been quicker."""
     if not missing:
-        return
+        return []
     brokers = len((await admin.describe_cluster())["brokers"])
     replicas = min(3, brokers)
     # One replica may be away without stopping us, and an acknowledged record still lies on two disks.
@@ -157,14 +187,16 @@ async def _create(admin: AIOKafkaAdminClient, missing: dict[str, Topic], outcome
         NewTopic(name, topic.partitions, replicas, topic_configs=topic.settings | safety)
         for name, topic in missing.items()
     ]
+    created = []
     response = await admin.create_topics(new, timeout_ms=30_000)
     for name, code, *message in response.topic_errors:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
+        if code == 0:
+            created.append(name)
+        elif for_code(code) is not TopicAlreadyExistsError:
             raise PlatformError(
                 f"Kafka refused to create {name}: {message}", "check the role's rights and topics.yaml"
             )
-        outcome.created.append(name)
+    return created
 
 
 async def _change_settings(admin: AIOKafkaAdminClient, existing: dict[str, Topic], outcome: Outcome) -> None:

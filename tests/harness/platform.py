@@ -11,18 +11,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from deploy.local import Platform, start_platform
-from deploy.local.platform import sweep
-from deploy.local.settings import ROOT
-from deploy.local.topics import apply
-
-TEMPORARY = ROOT / ".local" / "tests"
-"""Not pytest's temporary folder: only its owner may enter that, and PostgreSQL may have to run as another user."""
+from deploy.local.platform import TEMPORARY, sweep
+from deploy.local.topics import apply, remove
 
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
     """Kafka and PostgreSQL until the end of the run; what an earlier run left behind by dying is removed first."""
-    sweep(TEMPORARY)
+    sweep()
     with start_platform(TEMPORARY / f"run-{os.getpid()}", temporary=True) as running:
         yield running
 
@@ -42,8 +38,9 @@ def database(platform: Platform) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture(scope="module")
-def topic_prefix(platform: Platform) -> str:
+def topic_prefix(platform: Platform) -> Iterator[str]:
     """All topics of deploy/topics.yaml, new and empty, under a prefix that no other test module has."""
     prefix = f"t{secrets.token_hex(4)}."
     apply(platform.kafka, prefix=prefix)
-    return prefix
+    yield prefix
+    remove(platform.kafka, prefix=prefix)

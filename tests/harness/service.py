@@ -82,10 +82,9 @@ async def unread(bootstrap: str, group: str, topics: Sequence[str]) -> int:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
-        await consumer.topics()
-        places = [
-            TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()
-        ]
+        # Not `consumer.partitions_for_topic`: it knows only subscribed topics and says None of all others.
+        cluster = await consumer._client.fetch_all_metadata()
+        places = [TopicPartition(topic, number) for topic in topics for number in cluster.partitions_for_topic(topic)]
         ends = await consumer.end_offsets(places)
         lag = 0
         for place, end in ends.items():

@@ -1,0 +1,1 @@
+"""The suite at work on one machine: real orders, played people and machines, a verdict."""

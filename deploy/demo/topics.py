@@ -1,0 +1,111 @@
+"""Another system on the suite's topics: says CloudEvents and hears what the services say."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from deploy.demo.players import Saying
+from shared.contracts.envelope import Event
+from shared.contracts.registry import MODELS
+
+Hear = Callable[[Event, Mapping[str, str]], Awaitable[None] | None]
+"""What happens with a message: the event and its CloudEvents headers."""
+
+_READ_TOGETHER = 1_000
+
+
+class Topics:
+    """One connection to Kafka for all played systems.
+
+    Hears every message of the named topics from now on, in no consumer group: nobody else hears less for it.
+    """
+
+    def __init__(self, bootstrap: str, prefix: str, hears: Collection[type[Event]], hear: Hear) -> None:
+        self._prefix = prefix
+        self._topics = [prefix + model.topic for model in hears]
+        self._hear = hear
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest",
+            fetch_max_wait_ms=50, max_partition_fetch_bytes=4_194_304,
+        )  # fmt: skip
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap, acks="all", linger_ms=5, max_request_size=2_000_000, enable_idempotence=True
+        )
+        self._unsent: set[asyncio.Future[Any]] = set()
+        self._failure: BaseException | None = None
+
+    async def start(self) -> None:
+        """Connect, and take the present end of every topic as the beginning."""
+        await self._producer.start()
+        await self._consumer.start()
+        await self._consumer.topics()
+        places = [
+            TopicPartition(topic, number)
+            for topic in self._topics
+            for number in self._consumer.partitions_for_topic(topic) or ()
+        ]
+        self._consumer.assign(places)
+        for place, end in (await self._consumer.end_offsets(places)).items():
+            self._consumer.seek(place, end)
+
+    async def stop(self) -> None:
+        """Send what is waiting and disconnect."""
+        await self._producer.stop()
+        await self._consumer.stop()
+
+    async def listen(self) -> None:
+        """Hear until cancelled. A message nobody can read is passed over: it is the services' to complain."""
+        while True:
+            for records in (await self._consumer.getmany(timeout_ms=200, max_records=_READ_TOGETHER)).values():
+                for record in records:
+                    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers if value}
+                    model = MODELS.get(headers.get("ce_type", ""))
+                    if model is None or record.value is None:
+                        continue
+                    done = self._hear(model.model_validate_json(record.value), headers)
+                    if done is not None:
+                        await done
+
+    async def say(self, saying: Saying) -> None:
+        """Send an event, as many times as it says; waits only while too much is unsent."""
+        body = saying.event.__pydantic_serializer__.to_json(saying.event, exclude_none=True)
+        for _ in range(saying.copies):
+            await self.say_raw(type(saying.event), saying.event.key(), body, saying.message_id)
+
+    async def say_json(self, model: type[Event], key: str, body: Mapping[str, Any], message_id: str) -> None:
+        """Send a body that need not be valid."""
+        await self.say_raw(model, key, orjson.dumps(body), message_id)
+
+    async def say_raw(self, model: type[Event], key: str, body: bytes, message_id: str) -> None:
+        """Send these bytes as an event of a type."""
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", message_id.encode()),
+            ("ce_type", model.ce_type().encode()),
+            ("ce_source", b"/demo"),
+            ("content-type", b"application/json"),
+        ]
+        sent = await self._producer.send(self._prefix + model.topic, value=body, key=key.encode(), headers=headers)
+        self._unsent.add(sent)
+        sent.add_done_callback(self._acknowledged)
+
+    def _acknowledged(self, sent: "asyncio.Future[Any]") -> None:
+        self._unsent.discard(sent)
+        if not sent.cancelled() and sent.exception() is not None:
+            self._failure = sent.exception()
+
+    @property
+    def unsent(self) -> int:
+        """Messages the broker has not acknowledged. Raises what went wrong when one could not be sent."""
+        if self._failure is not None:
+            raise self._failure
+        return len(self._unsent)
+
+    async def unheard(self) -> int:
+        """Messages on the heard topics that were not heard yet, asked of the broker."""
+        places = list(self._consumer.assignment())
+        ends = await self._consumer.end_offsets(places)
+        return sum(max(0, end - await self._consumer.position(place)) for place, end in ends.items())

@@ -1,0 +1,1 @@
+"""Five rooms of identical shape; none imports another."""

@@ -1,0 +1,1 @@
+"""Carriers: who takes parcels away, and the labels they want to see on them."""

@@ -1,0 +1,1 @@
+"""What may happen to parcels, decided by pure functions over values."""

@@ -1,0 +1,23 @@
+"""The packer closed a parcel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.fulfillment.domain import steps
+from services.fulfillment.handlers.steps import Steps, hold, settle
+from services.fulfillment.store import Tx
+from shared.messaging.message import Command, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A closed parcel; its gross weight in grams, if it was weighed."""
+
+    shipment_id: str
+    weight_g: int | None = None
+
+
+async def pack(commands: Sequence[Command[Steps[Pack]]], tx: Tx) -> Sequence[Outcome]:
+    """Packed, once."""
+    held = await hold(commands, tx)
+    return await settle(commands, held, tx, lambda parcel, row: steps.pack(parcel, row.weight_g))

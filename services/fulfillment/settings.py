@@ -1,0 +1,34 @@
+"""What fulfillment can be told from outside; nothing else reads the environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Environment variables `OMS_FULFILLMENT_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="OMS_FULFILLMENT_", frozen=True, extra="ignore")
+
+    http_port: int = Field(8103, ge=0, le=65535, description="port the HTTP API listens on")
+    gs1_prefix: str = Field(
+        "0400000",
+        pattern=r"^[0-9]{7,10}$",
+        description="GS1 company prefix of tracking numbers (SSCC); the default is of the range that GS1 reserves"
+        " for use inside one company: set your own before parcels leave your own drivers' hands",
+    )
+    tracking_url: str = Field(
+        "",
+        max_length=400,
+        description="link customers follow, with {tracking_number} in it; empty: GET /tracking/... of this service",
+    )
+    label_font: Path | None = Field(
+        None, description="TrueType font for PDF labels, tried before the built-in ones; for scripts these lack"
+    )
+    silent_days: int = Field(5, ge=1, le=90, description="days without a sign of a parcel before it is flagged")
+    keep_addresses_days: int = Field(
+        180, ge=1, description="days after which the addresses of orders whose parcels all ended are erased"
+    )

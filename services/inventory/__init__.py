@@ -1,0 +1,1 @@
+"""Inventory: how many units are where, and for whom they are held."""

@@ -1,0 +1,145 @@
+"""What is held for orders: one row per order, locked first, with its allocations and parcels."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from services.inventory.domain.reservation import Answer, Fate, Parcel, Reservation
+from services.inventory.domain.sourcing import Allotment, Candidate, Decision
+from services.inventory.store.tables import allocations, parcels, reservations
+from shared.db.bulk import Row, Session
+
+_FIRST = {"answer": Answer.NONE.value, "cancelled": False, "version": 0}
+
+
+class Reservations:
+    """Reservations by order id."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def take(self, traces: Mapping[str, str]) -> dict[str, Reservation]:
+        """The reservations of these orders, locked; orders not heard of get an empty one.
+
+        `traces` gives each order's traceparent, kept when this is the first that is heard of it. Insert first,
+        then lock what was there already, each in order of ids and the same in every handler: a batch that
+        waits for another's new row holds nothing yet that the other could be waiting for.
+        """
+        ids = sorted(traces)
+        rows = [{"order_id": order_id, "traceparent": traces[order_id], **_FIRST} for order_id in ids]
+        new = await self._session.insert(reservations, rows, ignore_duplicates=True, returning=("order_id",))
+        fresh = {row["order_id"] for row in new}
+        held = {order_id: Reservation(order_id, traces[order_id]) for order_id in fresh}
+        return held | await self._load([order_id for order_id in ids if order_id not in fresh], lock=True)
+
+    async def find(self, order_id: str) -> Reservation | None:
+        """One reservation, to be read."""
+        return (await self._load([order_id], lock=False)).get(order_id)
+
+    async def save(self, before: Mapping[str, Reservation], after: Mapping[str, Reservation]) -> None:
+        """Write what became of the reservations that were taken."""
+        changed = [new for order_id, new in after.items() if new is not before[order_id]]
+        said = [new for new in changed if new.version != before[new.order_id].version]
+        await self._session.update(reservations, [_row(new) for new in said], key=("order_id",))
+        reserved = [new for new in said if before[new.order_id].answer is not new.answer]
+        await self._session.insert(allocations, [row for new in reserved for row in _allocations(new)])
+        fates = [
+            _parcel_row(new.order_id, parcel)
+            for new in changed
+            for place_id, parcel in new.parcels.items()
+            if before[new.order_id].parcels.get(place_id) != parcel
+        ]
+        await self._session.upsert(parcels, fates, key=("order_id", "place_id"))
+
+    async def _load(self, order_ids: Sequence[str], *, lock: bool) -> dict[str, Reservation]:
+        rows = await self._session.fetch(reservations, "order_id", order_ids, lock=lock)
+        known = [row["order_id"] for row in rows]
+        lines = _grouped(await self._session.fetch(allocations, "order_id", known, order_by=_LINE_ORDER))
+        fates = _grouped(await self._session.fetch(parcels, "order_id", known))
+        return {row["order_id"]: _read(row, lines.get(row["order_id"], []), fates.get(row["order_id"], [])) for row in rows}
+
+
+_LINE_ORDER = ("order_id", "line_id", "place_id")
+
+
+def _grouped(rows: Collection[Row]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["order_id"], []).append(row)
+    return groups
+
+
+def _row(reservation: Reservation) -> Row:
+    decision = reservation.decision
+    return {
+        "order_id": reservation.order_id,
+        "answer": reservation.answer.value,
+        "cancelled": reservation.cancelled,
+        "version": reservation.version,
+        "reservation_id": reservation.reservation_id,
+        "decision": _decision_row(decision) if decision is not None else None,
+    }
+
+
+def _decision_row(decision: Decision) -> dict[str, Any]:
+    return {
+        "rule": decision.rule,
+        "places": decision.places,
+        "candidates": [asdict(candidate) for candidate in decision.candidates],
+        "looked_at": decision.looked_at,
+        "destination": decision.destination,
+    }
+
+
+def _allocations(reservation: Reservation) -> list[Row]:
+    return [
+        {
+            "order_id": reservation.order_id,
+            "line_id": allotment.line_id,
+            "place_id": allotment.place_id,
+            "sku": allotment.sku,
+            "quantity": allotment.quantity,
+        }
+        for allotment in reservation.allotments
+    ]
+
+
+def _parcel_row(order_id: str, parcel: Parcel) -> Row:
+    return {
+        "order_id": order_id,
+        "place_id": parcel.place_id,
+        "fate": int(parcel.fate),
+        "shipment_id": parcel.shipment_id,
+        "not_found": dict(parcel.not_found),
+    }
+
+
+def _read(row: Row, lines: Sequence[Row], fates: Sequence[Row]) -> Reservation:
+    allotments = tuple(
+        Allotment(line["line_id"], line["sku"], line["place_id"], line["quantity"]) for line in lines
+    )
+    return Reservation(
+        order_id=row["order_id"],
+        trace=row["traceparent"],
+        answer=Answer(row["answer"]),
+        cancelled=row["cancelled"],
+        version=row["version"],
+        reservation_id=row["reservation_id"],
+        decision=_read_decision(row["decision"], allotments) if row["decision"] is not None else None,
+        allotments=allotments,
+        parcels={
+            fate["place_id"]: Parcel(fate["place_id"], Fate(fate["fate"]), fate["shipment_id"], fate["not_found"])
+            for fate in fates
+        },
+    )
+
+
+def _read_decision(note: Mapping[str, Any], allotments: tuple[Allotment, ...]) -> Decision:
+    return Decision(
+        allotments=allotments,
+        rule=note["rule"],
+        places=tuple(note["places"]),
+        candidates=tuple(Candidate(**candidate) for candidate in note["candidates"]),
+        looked_at=note["looked_at"],
+        destination=note["destination"],
+    )

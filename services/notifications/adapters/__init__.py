@@ -1,0 +1,1 @@
+"""What is neither Kafka nor PostgreSQL: templates and the mail server."""

@@ -1,0 +1,25 @@
+"""The rate limit's one row."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from services.notifications.store.tables import pace
+from shared.db.bulk import Session
+
+
+class Pace:
+    """Queries on `pace`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def hold(self) -> datetime:
+        """The first moment not given out yet; other processes wait until this transaction ends."""
+        rows = await self._session.execute(select(pace.c.next_at).with_for_update())
+        next_at: datetime = rows[0]["next_at"]
+        return next_at
+
+    async def move(self, next_at: datetime) -> None:
+        """Everything before `next_at` is given out."""
+        await self._session.execute(update(pace).values(next_at=next_at))

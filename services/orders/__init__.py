@@ -1,0 +1,1 @@
+"""Orders: owns the promise and the money of every order."""

@@ -1,0 +1,203 @@
+"""Everything that is known of one order: facts that only ever join.
+
+Messages come in any order, twice or late, so nothing here is ever overwritten: two sets of facts join to
+one, whatever came first, and joining again changes nothing. What a fact means is decided elsewhere
+(`order.py`, `balance.py`, `saga.py`). All money is in minor units of the order's currency.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+
+UNASKED = "-"
+"""Stands for the request id of a payment operation that nobody asked for, such as a sale."""
+
+Operation = Literal["authorize", "capture", "refund", "void"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Something a person or another system said about an order: who, why and when."""
+
+    by: str
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A reason to wait, and whether it is gone. A hold is on while nobody released it."""
+
+    placed: Word | None = None
+    released: Word | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a place ships of an order, in money: its allocations' values and its part of the shipping."""
+
+    place_id: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Stock held for an order: parcel id -> share. Its places are the parcels of the order, heard of or not."""
+
+    at: datetime
+    parcels: Mapping[str, Share]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A payment operation that did not work."""
+
+    operation: Operation
+    amount: int
+    final: bool
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """The operations of one payment. What was captured, refunded, voided or failed is kept by request id."""
+
+    method: str = ""
+    authorized: int = 0
+    captured: Mapping[str, int] = field(default_factory=dict)
+    refunded: Mapping[str, int] = field(default_factory=dict)
+    voided: Mapping[str, int] = field(default_factory=dict)
+    failed: Mapping[str, Failure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What was heard of a parcel: each kind of news with the latest moment it was said to have happened."""
+
+    place_id: str = ""
+    seen: Mapping[str, datetime] = field(default_factory=dict)
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+    carrier: str = ""
+    tracking_number: str = ""
+    tracking_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What was heard of a return: `value` is what the goods that came back are worth to the customer."""
+
+    origin: str = ""
+    parcels: frozenset[str] = frozenset()
+    authorized: datetime | None = None
+    received: datetime | None = None
+    rejected: datetime | None = None
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """Money that a person decided to pay back by hand, of one payment or of whichever has it."""
+
+    amount: int
+    payment_id: str
+    word: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the payment service was asked for, and which returns and parcels it newly counted."""
+
+    operation: Operation
+    payment_id: str
+    amount: int
+    at: datetime
+    returns: tuple[str, ...] = ()
+    parcels: tuple[str, ...] = ()
+    reason: str = ""
+    gift: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A matter that was put before a person: what is wrong and what to do about it."""
+
+    number: int
+    kind: str
+    reason: str
+    action: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What we have said about the order. Written under the order's lock, so each is said once."""
+
+    placed: datetime | None = None
+    confirmed: datetime | None = None
+    reservation: str | None = None
+    cancel_requested: datetime | None = None
+    cancelled: datetime | None = None
+    reason: str | None = None
+    completed: datetime | None = None
+    requests: Mapping[str, Request] = field(default_factory=dict)
+    issued: Mapping[str, datetime] = field(default_factory=dict)
+    flagged: Mapping[str, Flag] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One order's facts. Keys are ids of whatever brought the fact, so that bringing it again changes nothing."""
+
+    cancels: Mapping[str, Word] = field(default_factory=dict)
+    holds: Mapping[str, Hold] = field(default_factory=dict)
+    reservations: Mapping[str, Reservation] = field(default_factory=dict)
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    payments: Mapping[str, Payment] = field(default_factory=dict)
+    parcels: Mapping[str, Parcel] = field(default_factory=dict)
+    returns: Mapping[str, Return] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
+    passed: Mapping[str, datetime] = field(default_factory=dict)
+    contradictions: Mapping[str, str] = field(default_factory=dict)
+    gifts: Mapping[str, Gift] = field(default_factory=dict)
+    forgiven: frozenset[str] = frozenset()
+    resolved: Mapping[str, Word] = field(default_factory=dict)
+    said: Said = Said()
+
+
+def join(a: T, b: T) -> T:
+    """Both at once: commutative, associative, idempotent.
+
+    Maps and sets are united, records join field by field, nothing joins with something to something, and
+    of two plain values the greater one stands.
+    """
+    if a is b or a == b:
+        return a
+    if a is None or b is None:
+        return b if a is None else a
+    if isinstance(a, Mapping):
+        return _join_maps(a, b)
+    if isinstance(a, frozenset):
+        return a | b  # type: ignore[operator, return-value]
+    names = _names(type(a))
+    if names:
+        return type(a)(*(join(getattr(a, name), getattr(b, name)) for name in names))
+    return max(a, b)  # type: ignore[type-var]
+
+
+def _join_maps(a: Any, b: Any) -> Any:
+    if not a or not b:
+        return a or b
+    joined = dict(a)
+    for key, value in b.items():
+        joined[key] = join(joined[key], value) if key in joined else value
+    return joined
+
+
+@lru_cache(maxsize=64)
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind)) if hasattr(kind, "__dataclass_fields__") else ()

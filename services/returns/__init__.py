@@ -1,0 +1,1 @@
+"""What comes back, and what it is worth."""

@@ -1,0 +1,1 @@
+"""Decisions about returns: pure, synchronous, standard library only."""

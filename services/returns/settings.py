@@ -1,0 +1,45 @@
+"""What returns can be told from outside; nothing else reads the environment."""
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.returns.domain.policy import Policy
+from shared.runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Environment variables `OMS_RETURNS_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="OMS_RETURNS_", frozen=True, extra="ignore")
+
+    http_port: int = Field(8104, ge=0, le=65535, description="port the HTTP API listens on")
+    window_days: float = Field(
+        30.0, gt=0, le=3650, description="days after a parcel's delivery in which its units may be returned"
+    )
+    warranty_days: float = Field(
+        730.0,
+        gt=0,
+        le=3650,
+        description="the same for the reason warranty; two years is the legal guarantee in the EU",
+    )
+    expire_days: float = Field(
+        30.0,
+        gt=0,
+        le=3650,
+        description="days after which an authorised return is given up if its goods never came",
+    )
+    ask_again_seconds: int = Field(
+        3600, ge=1, description="Retry-After of a request to return what is not delivered yet"
+    )
+
+    @property
+    def policy(self) -> Policy:
+        """The merchant's terms in the form in which decisions take them."""
+        return Policy(
+            window=timedelta(days=self.window_days),
+            warranty=timedelta(days=self.warranty_days),
+            patience=timedelta(days=self.expire_days),
+            ask_again=self.ask_again_seconds,
+        )

@@ -1,0 +1,81 @@
+"""Mails as bytes: what a mail server is given."""
+
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notifications.adapters.mail import SmtpMailer
+from services.notifications.domain.mail import Mail, Rendered
+
+MAILER = SmtpMailer(
+    host="127.0.0.1", port=25, security="none", user=None, password=None, timeout=1, sender="orders@casa.example",
+    sender_name="Casa, Müller & Co", reply_to="help@casa.example",
+)  # fmt: skip
+HEADERS = {
+    "from", "to", "subject", "date", "message-id", "content-language", "auto-submitted", "reply-to", "mime-version",
+    "content-type",
+}  # fmt: skip
+
+
+def mail(*, name: str | None = "Ana", subject: str = "Hello", recipient: str = "ana@example.com") -> Mail:
+    return Mail("<d1@casa.example>", recipient, name, Rendered(subject, "Olá 山田\n", "<p>Olá</p>", "pt_BR"))
+
+
+def parsed(content: bytes) -> EmailMessage:
+    message = message_from_bytes(content, policy=default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def test_a_mail_has_both_bodies_and_travels_in_seven_bits() -> None:
+    content = MAILER.compose(mail(name="Zoë Groß", subject="Größe"), international=False)
+    assert content.isascii()
+    message = parsed(content)
+    assert message["To"].addresses[0].display_name == "Zoë Groß"
+    assert message["From"].addresses[0].display_name == "Casa, Müller & Co"
+    assert message["Subject"] == "Größe"
+    assert message["Message-ID"] == "<d1@casa.example>"
+    assert message["Content-Language"] == "pt-BR"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message.get_body(("plain",)).get_content() == "Olá 山田\n"  # type: ignore[union-attr]
+    assert message.get_body(("html",)).get_content() == "<p>Olá</p>\n"  # type: ignore[union-attr]
+
+
+@given(name=st.text(max_size=60), subject=st.text(max_size=80))
+def test_no_name_and_no_subject_makes_a_header_of_its_own(name: str, subject: str) -> None:
+    message = parsed(MAILER.compose(mail(name=name, subject=subject), international=False))
+    assert {header.lower() for header in message.keys()} == HEADERS  # noqa: SIM118 - a message is no dict
+    assert [address.addr_spec for address in message["To"].addresses] == ["ana@example.com"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Ana\r\nBcc: all@evil.example", "Ana\nX: y", "=?utf-8?q?Ana=0D=0ABcc:=20x@evil.example?=", '"<a@evil>'],
+)
+def test_line_ends_in_names_stay_in_the_name(name: str) -> None:
+    message = parsed(MAILER.compose(mail(name=name), international=False))
+    assert message["Bcc"] is None
+    assert message["X"] is None
+    assert [address.addr_spec for address in message["To"].addresses] == ["ana@example.com"]
+
+
+@pytest.mark.parametrize(
+    "recipient", ["a,b@example.com", "a b@example.com", "@example.com", "ana@", "a@b@example.com"]
+)
+def test_what_is_no_address_is_refused_before_anything_is_sent(recipient: str) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        MAILER.compose(mail(recipient=recipient), international=False)
+
+
+def test_domains_with_letters_travel_in_their_ascii_form() -> None:
+    message = parsed(MAILER.compose(mail(recipient="ana@müller.example"), international=False))
+    assert message["To"].addresses[0].addr_spec == "ana@xn--mller-kva.example"
+
+
+def test_local_parts_with_letters_travel_as_utf8() -> None:
+    content = MAILER.compose(mail(recipient="jürgen@example.com"), international=True)
+    assert "jürgen@example.com".encode() in content
