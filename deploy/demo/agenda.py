@@ -42,6 +42,7 @@ class Agenda:
     async def close(self) -> None:
         """Give up what is not done."""
         self.closed = True
+        await asyncio.sleep(0)  # What was added a moment ago begins, so that it can be cancelled inside.
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -48,6 +48,8 @@ class Book:
         """Events heard, by topic."""
         self.told: Counter[str] = Counter()
         """What went another way than usual."""
+        self.example: str | None = None
+        """An order worth looking at: the first of which something came back."""
         self.latencies: list[float] = []
         """Seconds from submission to shipment.created, of orders whose payer did not keep them waiting."""
 
@@ -122,4 +124,7 @@ class Book:
     def percentiles(self, of: Iterable[int]) -> dict[int, float]:
         """Milliseconds within which so many percent of the timed orders had their parcels created."""
         times = sorted(self.latencies)
-        return {p: round(1000 * times[min(len(times) - 1, len(times) * p // 100)], 1) if times else 0.0 for p in of}
+        return {
+            p: round(1000 * times[min(len(times) - 1, len(times) * p // 100)], 1) if times else 0.0
+            for p in of
+        }

@@ -18,6 +18,7 @@ from deploy.demo.topics import Topics
 from shared.contracts.envelope import Event
 from shared.contracts.fulfillment import (
     ShipmentCancelled,
+    ShipmentCancelRefused,
     ShipmentCreated,
     ShipmentDelivered,
     ShipmentDispatched,
@@ -44,7 +45,7 @@ from shared.contracts.returns import ReturnAuthorized, ReturnReceived, ReturnRej
 HEARD: tuple[type[Event], ...] = (
     OrderRefused, OrderPlaced, StockReserved, StockRejected, OrderConfirmed, ShipmentCreated, ShipmentDispatched,
     ShipmentDelivered, ShipmentExceptionRaised, ShipmentLost, ShipmentReturnedToSender, ShipmentCancelled,
-    OrderCancelled, OrderCompleted, PaymentCaptureRequested, PaymentRefundRequested, PaymentVoidRequested,
+    ShipmentCancelRefused,     OrderCancelled, OrderCompleted, PaymentCaptureRequested, PaymentRefundRequested, PaymentVoidRequested,
     ReturnAuthorized, ReturnReceived, ReturnRejected, RefundIssued, NotificationSent, NotificationFailed,
     ShipmentTrackingRefused, StockAdjustmentRefused,
 )  # fmt: skip
@@ -77,12 +78,14 @@ class Company:
             ShipmentDispatched: self._dispatched,
             ShipmentDelivered: desk.delivered,
             ShipmentCancelled: hands.recount,
+            ShipmentCancelRefused: self._cancel_refused,
             OrderCancelled: lambda event: self._over(event, cancelled=True),
             OrderCompleted: lambda event: self._over(event, cancelled=False),
             PaymentCaptureRequested: lambda event: self._pay(self.payments.capture(event)),
             PaymentRefundRequested: lambda event: self._pay(self.payments.refund(event)),
             PaymentVoidRequested: lambda event: self._pay(self.payments.void(event)),
             ReturnAuthorized: hands.goods_came_back,
+            RefundIssued: self._refunded,
         }
 
     async def hear(self, event: Event, _headers: Mapping[str, str]) -> None:
@@ -110,6 +113,11 @@ class Company:
             self._intake.refused(event)
         else:
             self._desk.cancel_refused((event.channel, event.external_id))
+
+    def _cancel_refused(self, event: ShipmentCancelRefused) -> None:
+        order = self._book.find(event.order_id)
+        if order is not None:
+            self._desk.cancel_refused((order.sale.channel, order.sale.external_id))
 
     async def _came(self, order_id: str, moment: Any) -> None:
         order = self._book.find(order_id)
@@ -148,6 +156,10 @@ class Company:
         self._book.over(event.order_id, name, cancelled=cancelled)
         self._intake.placed(name)
         self._desk.completed(name)
+
+    def _refunded(self, event: RefundIssued) -> None:
+        if event.return_ids:
+            self._book.example = self._book.example or event.order_id
 
     async def _pay(self, sayings: list[Saying]) -> None:
         for saying in sayings:

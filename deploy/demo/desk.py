@@ -55,7 +55,10 @@ class Desk:
         self._book.told["cancellations sent"] += 1
         if order.order_id is None or self._customers.by_topic(sale.external_id):
             event = OrderCancelSubmitted(
-                channel=sale.channel, external_id=sale.external_id, reason=order.cancel_reason, requested_by="customer"
+                channel=sale.channel,
+                external_id=sale.external_id,
+                reason=order.cancel_reason,
+                requested_by="customer",
             )
             await self._topics.say(Saying(event, f"cancel:{sale.channel}:{sale.external_id}"))
             return
@@ -122,7 +125,9 @@ class Desk:
         rows = [{"line_id": line, "quantity": count, "reason": "not_wanted"} for line, count in units.items()]
         self._agenda.do(self._ask_back(order_id, rows, f"credit-{self._times_back[order_id]}", _TRIES_ORDER))
 
-    async def _ask_back(self, order_id: str, units: Sequence[Mapping[str, object]], reference: str, tries: int) -> None:
+    async def _ask_back(
+        self, order_id: str, units: Sequence[Mapping[str, object]], reference: str, tries: int
+    ) -> None:
         body = {"order_id": order_id, "reference": reference, "units": units}
         answer = await self._http.post("returns", "/returns", body)
         code = answer.body.get("code") if isinstance(answer.body, dict) else None

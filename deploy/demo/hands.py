@@ -27,7 +27,14 @@ class Hands:
     """Does what `Warehouse` decides."""
 
     def __init__(
-        self, book: Book, agenda: Agenda, http: Http, topics: Topics, dice: Dice, warehouse: Warehouse, place_id: str
+        self,
+        book: Book,
+        agenda: Agenda,
+        http: Http,
+        topics: Topics,
+        dice: Dice,
+        warehouse: Warehouse,
+        place_id: str,
     ) -> None:
         """Goods of several parcels that come back together come to `place_id`."""
         self._book = book
@@ -68,7 +75,10 @@ class Hands:
         row: dict[str, Any] = {"shipment_id": parcel["shipment_id"]}
         if step != "pick":
             return row
-        lines = [ShipmentLine(**{name: line[name] for name in ("line_id", "sku", "quantity")}) for line in parcel["lines"]]
+        lines = [
+            ShipmentLine(**{name: line[name] for name in ("line_id", "sku", "quantity")})
+            for line in parcel["lines"]
+        ]
         found = self._warehouse.pick(parcel["shipment_id"], lines)
         if any(found[line.line_id] < line.quantity for line in lines):
             row["lines"] = [{"line_id": line, "picked": units} for line, units in found.items()]
@@ -121,7 +131,9 @@ class Hands:
             await self._settle(f"{path}/reject", {"reason": "somebody else's goods"})
             return
         fields = {"shipment_id", "line_id", "quantity", "condition", "disposition"}
-        body: dict[str, Any] = {"units": [units.model_dump(mode="json", include=fields) for units in received.units]}
+        body: dict[str, Any] = {
+            "units": [units.model_dump(mode="json", include=fields) for units in received.units]
+        }
         if len({units.shipment_id for units in event.units}) > 1:
             body["place_id"] = self._place_id
         await self._settle(f"{path}/receive", body)

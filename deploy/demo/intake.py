@@ -1,4 +1,4 @@
-"""Sends what a data set says to the suite: orders by both roads, some of them twice, and what customers do about them."""
+"""Sends what a data set says: orders by both roads, some of them twice, and what customers do about them later."""
 
 import asyncio
 
@@ -19,7 +19,14 @@ class Intake:
     """The channels: whoever sends orders."""
 
     def __init__(
-        self, book: Book, agenda: Agenda, http: Http, topics: Topics, dice: Dice, customers: Customers, desk: Desk
+        self,
+        book: Book,
+        agenda: Agenda,
+        http: Http,
+        topics: Topics,
+        dice: Dice,
+        customers: Customers,
+        desk: Desk,
     ) -> None:
         self._book = book
         self._agenda = agenda
@@ -49,7 +56,9 @@ class Intake:
             await self._order(happening)
         elif isinstance(happening, Cancellation):
             name = (happening.channel, happening.external_id)
-            await self._desk.cancel_later(name, happening.reason, self._customers.moment(happening.external_id))
+            await self._desk.cancel_later(
+                name, happening.reason, self._customers.moment(happening.external_id)
+            )
         elif isinstance(happening, GoodsBack):
             self._desk.goods_back((happening.channel, happening.external_id), dict(happening.units))
         elif isinstance(happening, Unusable):
@@ -74,11 +83,15 @@ class Intake:
 
     async def _say(self, order: Open | None, sale: Sale, message_id: str) -> None:
         self._sent[message_id] = order
-        await self._topics.say_json(OrderSubmitted, f"{sale.channel}:{sale.external_id}", sale.body, message_id)
+        await self._topics.say_json(
+            OrderSubmitted, f"{sale.channel}:{sale.external_id}", sale.body, message_id
+        )
 
     async def _post(self, order: Open, sale: Sale) -> None:
         name = (sale.channel, sale.external_id)
-        answer = await self._http.post("orders", "/orders", sale.body, key=f"{sale.channel}:{sale.external_id}")
+        answer = await self._http.post(
+            "orders", "/orders", sale.body, key=f"{sale.channel}:{sale.external_id}"
+        )
         if answer.ok:
             self._book.accept(name, answer.body["order_id"])
         elif answer.status in (409, 422):
@@ -101,14 +114,17 @@ class Intake:
 
     async def _changed(self, sale: Sale) -> None:
         """Another order under a known name: it must be refused, whatever the first one became."""
-        while (sale.channel, sale.external_id) not in self._book.accepted:
-            await asyncio.sleep(_LOOK_AGAIN)
+        if (sale.channel, sale.external_id) not in self._book.accepted:
+            self._agenda.do(self._changed(sale), after=_LOOK_AGAIN)
+            return
         self._book.submitted += 1
         dearer = {**sale.body, "shipping": sale.body["shipping"] + 1, "total": sale.body["total"] + 1}
         if self._by_topic(sale.external_id):
             message_id = f"{sale.channel}:{sale.external_id}/changed"
             self._sent[message_id] = None
-            await self._topics.say_json(OrderSubmitted, f"{sale.channel}:{sale.external_id}", dearer, message_id)
+            await self._topics.say_json(
+                OrderSubmitted, f"{sale.channel}:{sale.external_id}", dearer, message_id
+            )
             return
         answer = await self._http.post("orders", "/orders", dearer)
         assert answer.status == 409, f"a changed order was answered {answer.status}: {answer.body}"

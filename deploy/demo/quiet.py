@@ -13,14 +13,16 @@ from deploy.local.topics import Topic, load
 _GOING_ON = {
     "orders": {
         "orders on their way": """SELECT count(*) FROM orders
-            WHERE state NOT IN ('completed', 'cancelled') AND NOT needs_attention""",
+            WHERE state NOT IN ('completed', 'cancelled', 'expected') AND NOT needs_attention""",
     },
     "fulfillment": {
         "parcels on their way": """SELECT count(*) FROM shipments
             WHERE state NOT IN ('delivered', 'lost', 'returned_to_sender', 'cancelled')""",
     },
-    "returns": {"returns that wait": "SELECT count(*) FROM returns WHERE state IN ('authorized', 'received')"},
-    "notifications": {"mails to send": "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'sending')"},
+    "returns": {"returns to come": "SELECT count(*) FROM returns WHERE state = 'authorized'"},
+    "notifications": {
+        "mails to send": "SELECT count(*) FROM deliveries WHERE state IN ('waiting', 'queued')"
+    },
 }
 """What of a service's own aggregates is not at its end."""
 
@@ -58,9 +60,13 @@ class Quiet:
             raise TimeoutError(f"not quiet after {seconds:.0f} s: {'; '.join(noises)}") from None
 
     async def _database(self, service: str, *, aggregates: bool) -> list[str]:
-        asked = {"outbox rows": "SELECT count(*) FROM outbox"} | (_GOING_ON.get(service, {}) if aggregates else {})
+        asked = {"outbox rows": "SELECT count(*) FROM outbox"} | (
+            _GOING_ON.get(service, {}) if aggregates else {}
+        )
         noises = []
-        async with await psycopg.AsyncConnection.connect(self._databases[service], autocommit=True) as connection:
+        async with await psycopg.AsyncConnection.connect(
+            self._databases[service], autocommit=True
+        ) as connection:
             for what, query in asked.items():
                 row = await (await connection.execute(query)).fetchone()
                 if row and row[0]:

@@ -21,7 +21,8 @@ BUILD = ROOT / "build"
 
 SURROUNDINGS = {
     # Days pass in seconds here: who has not paid by then does not, as after days in a shop.
-    "OMS_ORDERS_PAYMENT_DEADLINE_SECONDS": "15",
+    "OMS_ORDERS_PAYMENT_SECONDS": "15",
+    "OMS_ORDERS_DEADLINE_POLL_SECONDS": "1",
     # Deadlines fire once the consumed position has passed them, so it is told often.
     "OMS_ORDERS_PROGRESS_SECONDS": "0.5",
     "OMS_NOTIFICATIONS_SMTP_PER_SECOND": "0",

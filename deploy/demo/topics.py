@@ -32,7 +32,11 @@ class Topics:
             fetch_max_wait_ms=50, max_partition_fetch_bytes=4_194_304,
         )  # fmt: skip
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", linger_ms=5, max_request_size=2_000_000, enable_idempotence=True
+            bootstrap_servers=bootstrap,
+            acks="all",
+            linger_ms=5,
+            max_request_size=2_000_000,
+            enable_idempotence=True,
         )
         self._unsent: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
@@ -59,9 +63,13 @@ class Topics:
     async def listen(self) -> None:
         """Hear until cancelled. A message nobody can read is passed over: it is the services' to complain."""
         while True:
-            for records in (await self._consumer.getmany(timeout_ms=200, max_records=_READ_TOGETHER)).values():
+            for records in (
+                await self._consumer.getmany(timeout_ms=200, max_records=_READ_TOGETHER)
+            ).values():
                 for record in records:
-                    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers if value}
+                    headers = {
+                        name: value.decode("utf-8", "replace") for name, value in record.headers if value
+                    }
                     model = MODELS.get(headers.get("ce_type", ""))
                     if model is None or record.value is None:
                         continue
@@ -88,7 +96,9 @@ class Topics:
             ("ce_source", b"/demo"),
             ("content-type", b"application/json"),
         ]
-        sent = await self._producer.send(self._prefix + model.topic, value=body, key=key.encode(), headers=headers)
+        sent = await self._producer.send(
+            self._prefix + model.topic, value=body, key=key.encode(), headers=headers
+        )
         self._unsent.add(sent)
         sent.add_done_callback(self._acknowledged)
 
@@ -107,5 +117,7 @@ class Topics:
     async def unheard(self) -> int:
         """Messages on the heard topics that were not heard yet, asked of the broker."""
         places = list(self._consumer.assignment())
-        ends = await self._consumer.end_offsets(places)
-        return sum(max(0, end - await self._consumer.position(place)) for place, end in ends.items())
+        unheard = 0
+        for place, end in (await self._consumer.end_offsets(places)).items():
+            unheard += max(0, end - await self._consumer.position(place))
+        return unheard

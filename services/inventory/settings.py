@@ -12,5 +12,9 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="OMS_INVENTORY_", frozen=True, extra="ignore")
 
     http_port: int = Field(8102, ge=0, le=65535, description="port the HTTP API listens on")
-    audit_seconds: float = Field(3600.0, gt=0, description="how often counters are compared with the ledger's sums")
-    audit_timeout_seconds: float = Field(600.0, gt=0, description="how long one audit may take before it gives up")
+    audit_seconds: float = Field(
+        3600.0, gt=0, description="how often counters are compared with the ledger's sums"
+    )
+    audit_timeout_seconds: float = Field(
+        600.0, gt=0, description="how long one audit may take before it gives up"
+    )

@@ -115,12 +115,17 @@ class _Batch:
         delivery, contact = claimed.delivery, claimed.contact
         try:
             content = self._ports.renderer.render(delivery.template, contact, delivery.data)
+            domain = self._service.settings.sender.rpartition("@")[2]
+            return await line.send(
+                Mail(delivery.message_id(domain), delivery.recipient, contact.name, content)
+            )
         except Unrenderable as error:
             log.exception("mail cannot be rendered", delivery_id=delivery.delivery_id)
             return Refused(f"cannot be rendered: {error}", "unrenderable")
-        domain = self._service.settings.sender.rpartition("@")[2]
-        mail = Mail(delivery.message_id(domain), delivery.recipient, contact.name, content)
-        return await line.send(mail)
+        except Exception as error:
+            # A fault of ours: it must not hold up the mails behind this one.
+            log.exception("mail cannot be sent", delivery_id=delivery.delivery_id)
+            return Deferred(f"our own fault: {type(error).__name__}")
 
     def _answer(self, claimed: Claimed, answer: Answer) -> None:
         delivery = claimed.delivery

@@ -1,25 +1,49 @@
 """The base of every contract and the field types they share."""
 
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 MAX_LINES = 1_000
 """Lines an order may have."""
-MAX_ALLOCATIONS = 2_000
+MAX_ALLOCATIONS = 1_100
 """(line, place) pairs a reservation may have, so that the largest order.confirmed stays under 1 MiB."""
+MAX_PLACES = 25
+"""Places (and so parcels) a reservation may have, for the same reason: their addresses travel with it."""
 MAX_BODY_BYTES = 1_048_576
 """Largest message body; brokers accept 2 MiB, which leaves room for headers and batch framing."""
 
 # Control characters are refused: PostgreSQL cannot store NUL, and mails and labels must not carry the others.
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
-Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
-"""Our ids and other systems' technical ids: visible ASCII without blanks."""
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!#-\[\]-~]+$")]
+"""Our ids and other systems' technical ids: visible ASCII without blanks, quotes and backslashes."""
 ExternalId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~](?:[ -~]*[!-~])?$")]
 """An order's id in its channel: visible ASCII, blanks inside allowed."""
-LineId = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[!-~](?:[ -~]*[!-~])?$")]
-Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~](?:[ -~]*[!-~])?$")]
+LineId = Annotated[
+    str, Field(min_length=1, max_length=40, pattern=r"^[!#-\[\]-~](?:[ !#-\[\]-~]*[!#-\[\]-~])?$")
+]
+"""An order line's id in its channel: visible ASCII without quotes and backslashes, blanks inside allowed."""
+
+
+def _short_in_json(text: str) -> str:
+    if len(text) + text.count('"') + text.count("\\") > 64:
+        raise ValueError("must have at most 64 characters, where quotes and backslashes count twice")
+    return text
+
+
+Sku = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[!-~](?:[ -~]*[!-~])?$",
+        description="visible ASCII, blanks inside allowed; quotes and backslashes count twice",
+    ),
+    AfterValidator(_short_in_json),
+]
+"""What is sold. Its length is that in JSON, because thousands of them must fit into one message."""
 Text = Annotated[str, Field(max_length=200, pattern=_PRINTABLE)]
 ShortText = Annotated[str, Field(max_length=60, pattern=_PRINTABLE)]
 Code = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -29,7 +53,10 @@ Locale = Annotated[str, Field(pattern=r"^[a-z]{2,3}(?:[-_][A-Z]{2})?$", descript
 Money = Annotated[int, Field(ge=0, le=10**12, strict=True, description="minor units")]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 Count = Annotated[int, Field(ge=0, le=10**12, strict=True)]
-Time = AwareDatetime
+# In every time zone between the years 1 and 9999: nothing else can be stored, or read again.
+Time = Annotated[
+    AwareDatetime, Field(ge=datetime(1, 1, 2, tzinfo=UTC), le=datetime(9999, 12, 30, tzinfo=UTC))
+]
 
 
 class Record(BaseModel):
@@ -123,7 +150,7 @@ class Size(Record):
 
 
 __all__ = [
-    "MAX_ALLOCATIONS", "MAX_BODY_BYTES", "MAX_LINES", "Address", "ChannelOrderEvent", "Code", "Contact", "Count",
-    "Country", "Currency", "Event", "ExternalId", "FieldError", "Id", "LineId", "Locale", "Money", "OrderEvent",
-    "Quantity", "Record", "ShortText", "Size", "Sku", "Text", "Time",
+    "MAX_ALLOCATIONS", "MAX_BODY_BYTES", "MAX_LINES", "MAX_PLACES", "Address", "ChannelOrderEvent", "Code", "Contact",
+    "Count", "Country", "Currency", "Event", "ExternalId", "FieldError", "Id", "LineId", "Locale", "Money",
+    "OrderEvent", "Quantity", "Record", "ShortText", "Size", "Sku", "Text", "Time",
 ]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from shared.contracts.envelope import (
     MAX_ALLOCATIONS,
+    MAX_PLACES,
     Address,
     Count,
     Event,
@@ -38,7 +39,7 @@ class Allocation(Record):
     line_id: LineId
     sku: Sku
     quantity: Quantity
-    unit_weight_g: Annotated[int, Field(ge=0)] | None = None
+    unit_weight_g: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
     unit_size: Size | None = None
 
 
@@ -48,15 +49,18 @@ class StockReserved(OrderEvent):
     topic: ClassVar[str] = "stock.reserved"
 
     reservation_id: Id
-    places: Annotated[tuple[Place, ...], Field(min_length=1)]
+    places: Annotated[tuple[Place, ...], Field(min_length=1, max_length=MAX_PLACES)]
     allocations: Annotated[tuple[Allocation, ...], Field(min_length=1, max_length=MAX_ALLOCATIONS)]
 
 
 class Shortage(Record):
-    """A SKU that cannot be promised: how many were asked for and how many any places could have given."""
+    """A SKU that cannot be promised: how many were asked for and how many any places could have given.
+
+    `too_many_allocations`: there is stock, but in more than MAX_ALLOCATIONS pieces or MAX_PLACES places.
+    """
 
     sku: Sku
-    requested: Quantity
+    requested: Annotated[Count, Field(ge=1, description="of all lines of the SKU together")]
     available: Count
     reason: Literal["unknown_sku", "not_enough_stock", "too_many_allocations"]
 

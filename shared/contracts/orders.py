@@ -7,6 +7,7 @@ from pydantic import Field
 from shared.contracts.channels import OrderBody
 from shared.contracts.envelope import (
     MAX_ALLOCATIONS,
+    MAX_PLACES,
     ChannelOrderEvent,
     Code,
     Currency,
@@ -63,7 +64,7 @@ class OrderConfirmed(OrderEvent, OrderBody):
 
     channel: Code
     external_id: ExternalId
-    places: Annotated[tuple[ConfirmedPlace, ...], Field(min_length=1)]
+    places: Annotated[tuple[ConfirmedPlace, ...], Field(min_length=1, max_length=MAX_PLACES)]
     allocations: Annotated[tuple[ConfirmedAllocation, ...], Field(min_length=1, max_length=MAX_ALLOCATIONS)]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import dict_row
-from sqlalchemy import Column, Table
+from sqlalchemy import ARRAY, Column, Float, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection as AlchemyConnection
@@ -99,7 +99,7 @@ class Session:
         """Delete rows whose `column` is among `values`; returns how many there were."""
         if not values:
             return 0
-        statement = f"DELETE FROM {_name(table)} WHERE {column} = ANY(%b::{_type(table.c[column])}[])"
+        statement = f"DELETE FROM {_name(table)} WHERE {_quote(column)} = ANY(%b::{_type(table.c[column])}[])"
         async with self._driver.cursor() as cursor:
             await _execute(cursor, statement, [list(values)])
             return cursor.rowcount
@@ -122,12 +122,18 @@ async def _execute(cursor: AsyncCursor[Any], statement: str, arrays: list[list[A
     await cursor.execute(statement.encode(), arrays, prepare=True)
 
 
+_quote = _DIALECT.identifier_preparer.quote  # Leaves ordinary names as they are.
+
+
 def _name(table: Table) -> str:
-    return str(table.name)
+    return _quote(str(table.name))
 
 
 def _type(column: Column[Any]) -> str:
-    return column.type.compile(dialect=_DIALECT).split(" COLLATE")[0]
+    if isinstance(column.type, ARRAY):
+        raise TypeError(f"{column}: unnest would flatten an array; keep lists in a JSONB column")
+    # Without a length: a cast would cut silently what the column itself refuses.
+    return column.type.compile(dialect=_DIALECT).split(" COLLATE")[0].split("(")[0]
 
 
 @lru_cache(maxsize=256)
@@ -136,13 +142,22 @@ def _all_columns(table: Table) -> tuple[str, ...]:
 
 
 def _arrays(table: Table, names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-    arrays: list[list[Any]] = []
-    for name in names:
-        values = [row[name] for row in rows]
-        if isinstance(table.c[name].type, JSONB):
-            values = [None if value is None else orjson.dumps(value).decode() for value in values]
-        arrays.append(values)
-    return arrays
+    if any(len(row) != len(names) for row in rows):
+        raise ValueError(f"rows for {table.name} have different columns; the first has {', '.join(names)}")
+    return [_values(table.c[name], [row[name] for row in rows]) for name in names]
+
+
+def _values(column: Column[Any], values: list[Any]) -> list[Any]:
+    if isinstance(column.type, JSONB):
+        return [None if value is None else orjson.dumps(value).decode() for value in values]
+    if isinstance(column.type, Float):
+        # An array has one type; whole numbers among others must not choose it.
+        return [None if value is None else float(value) for value in values]
+    return values
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(_quote(name) for name in names)
 
 
 def _unnest(table: Table, names: tuple[str, ...]) -> str:
@@ -152,42 +167,42 @@ def _unnest(table: Table, names: tuple[str, ...]) -> str:
 @lru_cache(maxsize=512)
 def _select(table: Table, names: tuple[str, ...], column: str, order: tuple[str, ...], lock: bool) -> str:
     return (
-        f"SELECT {', '.join(names)} FROM {_name(table)} WHERE {column} = ANY(%b::{_type(table.c[column])}[])"
-        f" ORDER BY {', '.join(order)}{' FOR UPDATE' if lock else ''}"
+        f"SELECT {_list(names)} FROM {_name(table)} WHERE {_quote(column)} = ANY(%b::{_type(table.c[column])}[])"
+        f" ORDER BY {_list(order)}{' FOR UPDATE' if lock else ''}"
     )
 
 
 @lru_cache(maxsize=256)
 def _select_pairs(table: Table, keys: tuple[str, ...], lock: bool) -> str:
-    names = ", ".join(f"t.{name}" for name in _all_columns(table))
-    match = " AND ".join(f"t.{key} = k.{key}" for key in keys)
-    order = ", ".join(f"t.{key}" for key in keys)
+    names = ", ".join(f"t.{_quote(name)}" for name in _all_columns(table))
+    match = " AND ".join(f"t.{_quote(key)} = k.{_quote(key)}" for key in keys)
+    order = ", ".join(f"t.{_quote(key)}" for key in keys)
     return (
         f"SELECT {names} FROM {_name(table)} t JOIN (SELECT DISTINCT * FROM {_unnest(table, keys)}"
-        f" AS u({', '.join(keys)})) k ON {match} ORDER BY {order}{' FOR UPDATE OF t' if lock else ''}"
+        f" AS u({_list(keys)})) k ON {match} ORDER BY {order}{' FOR UPDATE OF t' if lock else ''}"
     )
 
 
 @lru_cache(maxsize=256)
 def _insert(table: Table, names: tuple[str, ...], ignore: bool, returning: tuple[str, ...]) -> str:
-    columns = ", ".join(names)
+    columns = _list(names)
     return (
         f"INSERT INTO {_name(table)} ({columns}) SELECT {columns} FROM {_unnest(table, names)} WITH ORDINALITY"
         f" AS u({columns}, position_) ORDER BY position_"
         f"{' ON CONFLICT DO NOTHING' if ignore else ''}"
-        f"{' RETURNING ' + ', '.join(returning) if returning else ''}"
+        f"{' RETURNING ' + _list(returning) if returning else ''}"
     )
 
 
 @lru_cache(maxsize=256)
 def _update(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> str:
-    sets = ", ".join(f"{name} = u.{name}" for name in names if name not in key)
-    match = " AND ".join(f"t.{name} = u.{name}" for name in key)
-    return f"UPDATE {_name(table)} t SET {sets} FROM {_unnest(table, names)} AS u({', '.join(names)}) WHERE {match}"
+    sets = ", ".join(f"{_quote(name)} = u.{_quote(name)}" for name in names if name not in key)
+    match = " AND ".join(f"t.{_quote(name)} = u.{_quote(name)}" for name in key)
+    return f"UPDATE {_name(table)} t SET {sets} FROM {_unnest(table, names)} AS u({_list(names)}) WHERE {match}"
 
 
 @lru_cache(maxsize=256)
 def _upsert(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> str:
-    sets = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
+    sets = ", ".join(f"{_quote(name)} = excluded.{_quote(name)}" for name in names if name not in key)
     action = f"DO UPDATE SET {sets}" if sets else "DO NOTHING"
-    return f"{_insert(table, names, False, ())} ON CONFLICT ({', '.join(key)}) {action}"
+    return f"{_insert(table, names, False, ())} ON CONFLICT ({_list(key)}) {action}"

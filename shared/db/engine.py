@@ -9,7 +9,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-_SESSION_LIMITS = {
+_SESSION = {
+    "timezone": "UTC",
     "lock_timeout": "10s",
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": "30s",
@@ -41,7 +42,7 @@ def create_engine(url: str, *, application: str, pool_size: int) -> AsyncEngine:
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
-            "options": libpq_options(_SESSION_LIMITS),
+            "options": libpq_options(_SESSION),
         },
     )
 

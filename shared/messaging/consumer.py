@@ -10,17 +10,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import structlog
 
 from shared.db.bulk import Session
 from shared.messaging import dead_letters
+from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.decode import Decoder, Readable, Record, Unreadable
 from shared.messaging.inbox import first_time
 from shared.messaging.message import Message, Route
 from shared.messaging.retry import backoff, transient
-from shared.telemetry.metrics import Metrics
+from shared.telemetry.metrics import Metrics, observe
 from shared.telemetry.tracing import ProcessSpan, Tracing
 
 log = structlog.get_logger(__name__)
@@ -72,10 +74,12 @@ class Consumer:
         self._tracing = tracing
         self._breaker_limit = breaker_limit
         self._failed_in_a_row = 0
+        self._alive_at = time.monotonic()
         self._handled = metrics.counter("messages_handled_total", "Messages settled", ("handler", "outcome"))
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Settle every record of a batch. Records of one partition stand in its order."""
+        self._alive_at = time.monotonic()
         groups: dict[Route, list[Readable]] = {}
         unreadable: list[Unreadable] = []
         for record in records:
@@ -88,6 +92,11 @@ class Consumer:
             await self._park_unreadable(unreadable)
         for route, group in groups.items():
             await self._settle(route, group)
+
+    @property
+    def seconds_since_attempt(self) -> float:
+        """Since a transaction last ended, well or badly; 0 while it waits on purpose."""
+        return 0.0 if self.waiting.reason is not None else time.monotonic() - self._alive_at
 
     async def replay(self, record: Record) -> Unreadable | None:
         """Handle one parked record, once, through the inbox; raises what its handler raises."""
@@ -134,7 +143,7 @@ class Consumer:
         started = time.time_ns()
         spans: list[ProcessSpan] = []
         error: BaseException | None = None
-        new = 0
+        new: list[Readable] = []
         try:
             async with self._begin() as (session, tx):
                 fresh = await first_time(session, self._group, [message.id for message in part])
@@ -142,14 +151,15 @@ class Consumer:
                 for incoming in part:
                     if incoming.id in fresh:
                         fresh.discard(incoming.id)
+                        new.append(incoming)
                         messages.append(self._message(incoming, started, spans))
-                new = len(messages)
                 if messages:
                     await route.handler(messages, tx)
         except BaseException as raised:
             error = raised
             raise
         finally:
+            self._alive_at = time.monotonic()
             for span in spans:
                 span.end(error=error)
             self._measure(route, part, new, (time.time_ns() - started) / 1e9, error)
@@ -176,35 +186,46 @@ class Consumer:
             offset=record.offset,
             time=record.appended_at,
             trace=trace or self._tracing.new_trace(),
+            sender_id=incoming.sender_id,
         )
 
     def _measure(
-        self, route: Route, part: Sequence[Readable], new: int, seconds: float, error: BaseException | None
+        self,
+        route: Route,
+        part: Sequence[Readable],
+        new: Sequence[Readable],
+        seconds: float,
+        error: BaseException | None,
     ) -> None:
         outcome = "failed" if error is not None else "handled"
         self._metrics.message_process_seconds.labels(part[0].record.topic, route.name, outcome).observe(seconds)
-        self._handled.labels(route.name, outcome).inc(len(part) if error is not None else new)
-        if error is None and new < len(part):
-            self._metrics.inbox_duplicates.inc(len(part) - new)
+        if error is not None:
+            self._handled.labels(route.name, outcome).inc(len(part))
+            return
+        self._handled.labels(route.name, outcome).inc(len(new))
+        self._metrics.inbox_duplicates.inc(len(part) - len(new))
+        now = time.time()
+        for message in new:
+            age = max(0.0, now - _created(message))
+            observe(self._metrics.message_end_to_end_seconds.labels(message.record.topic), age, message.trace)
 
     async def _park(self, message: Readable, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
         log.error("message parked", handler=message.route.name, error=text[:500], **_where(message.record))
-        await self._park_rows([(message.record, "handler_error", text, message.route.name)])
+        await self._keep([DeadLetter(message.record, "handler_error", text, message.route.name)])
 
     async def _park_unreadable(self, messages: Sequence[Unreadable]) -> None:
         for message in messages:
             log.error("unreadable message parked", reason=message.reason, error=message.error, **_where(message.record))
             if message.reason == "unknown_type":
                 self._metrics.contract_unknown_type.labels(message.record.topic).inc()
-        await self._park_rows([(message.record, message.reason, message.error, None) for message in messages])
+        await self._keep([DeadLetter(message.record, message.reason, message.error) for message in messages])
 
-    async def _park_rows(self, rows: Sequence[tuple[Record, str, str, str | None]]) -> None:
+    async def _keep(self, letters: Sequence[DeadLetter]) -> None:
         for pause in backoff():
             try:
                 async with self._begin() as (session, _):
-                    for record, reason, error, handler in rows:
-                        await dead_letters.park(session, record, reason=reason, error=error, handler=handler)
+                    await dead_letters.park(session, letters)
                 break
             except Exception as raised:
                 reason_to_wait = transient(raised)
@@ -212,8 +233,9 @@ class Consumer:
                     raise
                 self._metrics.message_retries.labels(reason_to_wait).inc()
                 await self.waiting.sleep(pause, "retry")
-        for record, reason, _, _ in rows:
-            self._metrics.messages_parked.labels(record.topic, reason).inc()
+        self._alive_at = time.monotonic()
+        for letter in letters:
+            self._metrics.messages_parked.labels(letter.record.topic, letter.reason).inc()
 
     async def _wait_for_success(self, route: Route, rest: Sequence[Readable], error: Exception) -> None:
         """Hold everything until one of the next messages can be handled, probing ever more rarely."""
@@ -224,7 +246,8 @@ class Consumer:
                     handler=route.name,
                     error=f"{type(error).__name__}: {error}"[:500],
                     next_probe_seconds=round(pause, 1),
-                    remedy="mend or roll back this deployment, or discard the message",
+                    remedy="mend or roll back this deployment; if the messages are at fault, restart with a higher"
+                    " breaker_limit: they are parked then",
                 )
                 await self.waiting.sleep(pause, "breaker")
                 for message in rest[:_PROBES]:
@@ -245,6 +268,14 @@ class Consumer:
 
 
 _PROBES = 20
+
+
+def _created(message: Readable) -> float:
+    # What its producer says, if it can be read, else when the broker took it.
+    try:
+        return datetime.fromisoformat(message.created or "").timestamp()
+    except (ValueError, OverflowError):
+        return message.record.timestamp_ms / 1000
 
 
 def _where(record: Record) -> dict[str, Any]:

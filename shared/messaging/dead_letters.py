@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -11,21 +12,34 @@ from shared.messaging.decode import Record
 from shared.messaging.schema import dead_letters
 
 
-async def park(session: Session, record: Record, *, reason: str, error: str, handler: str | None) -> None:
-    """Put a message aside, once per position in its topic. No inbox row: a replay handles it."""
-    row = {
-        "topic": record.topic,
-        "partition": record.partition,
-        "message_offset": record.offset,
-        "appended_at": record.appended_at,
-        "key": record.key,
-        "headers": [[name, _text(value)] for name, value in record.headers],
-        "body": record.body,
-        "reason": reason,
-        "error": error.replace("\x00", "\ufffd")[:4000],
-        "handler": handler,
-    }
-    await session.insert(dead_letters, [row], ignore_duplicates=True)
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be handled, and why; `handler` where one refused it."""
+
+    record: Record
+    reason: str
+    error: str
+    handler: str | None = None
+
+
+async def park(session: Session, letters: Sequence[DeadLetter]) -> None:
+    """Put messages aside, once per position in their topic. No inbox rows: a replay handles them."""
+    rows = [
+        {
+            "topic": letter.record.topic,
+            "partition": letter.record.partition,
+            "message_offset": letter.record.offset,
+            "appended_at": letter.record.appended_at,
+            "key": letter.record.key,
+            "headers": [[_printable(name or ""), _text(value)] for name, value in letter.record.headers],
+            "body": letter.record.body,
+            "reason": letter.reason,
+            "error": _printable(letter.error)[:4000],
+            "handler": letter.handler,
+        }
+        for letter in letters
+    ]
+    await session.insert(dead_letters, rows, ignore_duplicates=True)
 
 
 async def parked(
@@ -89,6 +103,11 @@ def to_record(row: Row) -> Record:
         headers=[(name, _bytes(value)) for name, value in row["headers"]],
         body=row["body"],
     )
+
+
+def _printable(text: str) -> str:
+    # PostgreSQL stores neither NUL nor half a surrogate pair.
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _text(value: bytes | None) -> Any:

@@ -14,6 +14,7 @@ from shared.messaging.inbox import inbox_id
 from shared.messaging.message import Invalid, Route
 
 Headers = Sequence[tuple[str | None, bytes | None]]
+_LAST_MS = 253_402_200_000_000  # the day before the year 10000, in every time zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Record:
 
     @property
     def appended_at(self) -> datetime:
-        """When the broker took it (UTC)."""
-        return datetime.fromtimestamp(self.timestamp_ms / 1000, UTC)
+        """When the broker took it (UTC). A time that no calendar has, from a producer's clock, becomes the nearest."""
+        return datetime.fromtimestamp(min(max(self.timestamp_ms, 0), _LAST_MS) / 1000, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Readable:
     id: UUID
     event: Event | Invalid
     trace: str | None
+    created: str | None
+    sender_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ class Decoder:
                 text = "; ".join(f"{fault.field}: {fault.problem}" for fault in faults[:20])
                 return Unreadable(record, "invalid_event", text)
             event = Invalid(model, body, faults)
-        return Readable(record, route, message_id, event, needed.get("traceparent"))
+        hints = (needed.get("traceparent"), needed.get("ce_time"))
+        return Readable(record, route, message_id, event, *hints, sender_id=needed["ce_id"])
 
 
 def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
@@ -133,12 +137,13 @@ def _needed(headers: Headers) -> dict[str, str]:
     for name, value in headers:
         if name in _HEADERS and value is not None:
             needed[name] = value.decode()
-        elif name == "traceparent" and value is not None:
+        elif name in _HINTS and value is not None:
             needed[name] = value.decode("ascii", "replace")
     return needed
 
 
 _HEADERS = frozenset({"ce_type", "ce_id", "ce_source"})
+_HINTS = frozenset({"traceparent", "ce_time"})  # good to have; rubbish in them is as good as nothing
 
 
 def _object(body: bytes) -> Mapping[str, Any] | None:

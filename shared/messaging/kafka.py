@@ -6,10 +6,11 @@ skips what retention removed, and consumers that hang without a word.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -23,25 +24,17 @@ from faststream.kafka.message import KafkaAckableMessage
 
 from shared.messaging.consumer import Interrupted, Waiting
 from shared.messaging.decode import Record
+from shared.messaging.progress import Lag, Position, Progress
+from shared.messaging.retry import backoff
+from shared.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-_CLOCK_MARGIN = timedelta(seconds=1)
-# A fetch answer says what the log held when the broker wrote it, a moment before it was received.
+_POLL_MS = 100  # how long one look for records waits; records that come meanwhile end it at once
 
 
 class MessagesLost(Exception):
     """Retention removed messages that this consumer had not read. Names them; a person must decide."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far one partition was read: everything appended before `until` was handled, `next_offset` is next."""
-
-    topic: str
-    partition: int
-    until: datetime
-    next_offset: int
 
 
 class KafkaSource:
@@ -66,41 +59,47 @@ class KafkaSource:
         session_timeout_ms: int,
         drain_seconds: float,
         client_id: str,
+        metrics: Metrics,
     ) -> None:
         self.fatal: MessagesLost | None = None
         self.rebalances = 0
-        self._topics = [prefix + topic for topic in topics]
+        self._bootstrap = bootstrap
         self._prefix = prefix
         self._group = group
         self._handle = handle
         self._waiting = waiting
         self._positions_known = positions_known
+        self._max_records = max_records
         self._drain_seconds = drain_seconds
+        self._metrics = metrics
+        self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._done: dict[TopicPartition, tuple[int, int]] = {}  # next offset, append time (ms) of the last record
-        self._moved_at = time.monotonic()
+        self._progress = Progress(prefix)
+        self._opening: asyncio.Task[None] | None = None
+        self._revoked_at = self._moved_at = self._polled_at = time.monotonic()
+        self._client_patience = drain_seconds + 40
+        # A revocation waits for the batch in its transaction, so others must wait for us longer than that.
+        rebalance_ms = int((drain_seconds + 15) * 1000)
         self._broker = KafkaBroker(
             bootstrap,
             client_id=client_id,
             allow_auto_create_topics=False,
             consumer_only=True,
             graceful_timeout=drain_seconds,
-            request_timeout_ms=max(40_000, session_timeout_ms * 3),
+            # Longer than the longest join, else a rebalance that waits for somebody's batch never ends.
+            request_timeout_ms=rebalance_ms + 5_000,
             apply_types=False,
-            logger=None,
+            logger=logging.getLogger("faststream"),
         )
         self._subscriber = self._broker.subscriber(
-            *self._topics,
+            *(prefix + topic for topic in topics),
             batch=True,
             group_id=group,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
-            max_records=max_records,
-            batch_timeout_ms=10,
             session_timeout_ms=session_timeout_ms,
-            # A revocation waits for the batch in its transaction, so others must wait for us longer than that.
-            rebalance_timeout_ms=int((drain_seconds + 15) * 1000),
+            rebalance_timeout_ms=rebalance_ms,
             max_poll_interval_ms=24 * 3600 * 1000,
             partition_assignment_strategy=(RangePartitionAssignor,),
             listener=_Listener(self),
@@ -109,14 +108,25 @@ class KafkaSource:
             no_reply=True,
         )
         self._subscriber(self._consume)
+        # FastStream's own poll says nothing between taking records and handing them over, and sleeps between polls.
+        self._subscriber.get_msg = self._poll  # type: ignore[method-assign]
+
+    # --- Life -----------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Join the group and begin to read. Raises KafkaError while the broker is away."""
-        await self._broker.start()
+        self._revoked_at = self._polled_at = time.monotonic()
+        try:
+            await self._broker.start()
+        except KafkaError:
+            await self._broker.stop()
+            raise
 
     async def stop(self) -> None:
         """Finish the batch in its transaction, commit it, leave the group. A waiting retry is given up."""
+        self._stopping = True
         self._waiting.interrupt.set()
+        await self._stop_opening()
         await self._broker.stop()
 
     @property
@@ -126,67 +136,75 @@ class KafkaSource:
 
     @property
     def busy(self) -> bool:
-        """Whether a batch is being handled."""
+        """Whether a batch is in hand: taken from the client, its offsets not yet committed."""
         return not self._idle.is_set()
 
     def assignment(self) -> set[TopicPartition]:
         """The partitions this process reads."""
         return set(self.consumer.assignment()) if self.consumer is not None else set()
 
-    def lag(self) -> dict[tuple[str, int], tuple[int, float]]:
-        """Per partition: records not handled yet and the age in seconds of the newest handled one (0 when none wait).
-
-        Read from memory; as fresh as the last fetch.
-        """
-        now_ms = time.time() * 1000
-        lag: dict[tuple[str, int], tuple[int, float]] = {}
-        for partition in self.assignment():
-            next_offset, appended_ms = self._done.get(partition, (None, None))
-            highwater = self._highwater(partition)
-            if next_offset is None or highwater is None:
-                continue
-            behind = max(0, highwater - next_offset)
-            age = (now_ms - appended_ms) / 1000 if behind and appended_ms else 0.0
-            lag[self._own(partition)] = (behind, max(0.0, age))
-        return lag
-
-    def positions(self) -> list[Position]:
-        """How far every assigned partition was consumed: lower bounds, to be stored for deadlines."""
-        found = []
-        for partition in self.assignment():
-            next_offset, appended_ms = self._done.get(partition, (None, None))
-            if next_offset is None:
-                continue
-            until = datetime.fromtimestamp((appended_ms or 0) / 1000, UTC)
-            polled_ms = self._polled_ms(partition)
-            if polled_ms and self._highwater(partition) == next_offset:
-                until = max(until, datetime.fromtimestamp(polled_ms / 1000, UTC) - _CLOCK_MARGIN)
-            topic, number = self._own(partition)
-            found.append(Position(topic, number, until, next_offset))
-        return found
-
-    async def unread_while_standing_still(self) -> int:
-        """Records that wait although nothing moves, asked of the broker itself. Raises KafkaError when it is away."""
-        consumer = self.consumer
-        if consumer is None:
-            return 0
-        assigned = self.assignment()
-        if not assigned:
-            await consumer.topics()
-            return 1
-        ends = await consumer.end_offsets(list(assigned))
-        return sum(max(0, end - self._done.get(partition, (end, 0))[0]) for partition, end in ends.items())
-
     @property
-    def seconds_since_movement(self) -> float:
-        """Since a batch was last settled or partitions were assigned."""
-        return time.monotonic() - self._moved_at
+    def open(self) -> bool:
+        """Whether the partitions assigned are read. None assigned is well, too: more processes than partitions."""
+        return bool(self._progress.done) or (self.rebalances > 0 and not self.assignment())
 
-    @property
-    def task_died(self) -> bool:
-        """Whether the loop that reads has ended although nobody stopped it."""
-        tasks = getattr(self._subscriber, "tasks", [])
-        return bool(self._subscriber.running and tasks and all(task.done() for task in tasks))
+    # --- One batch ------------------------------------------------------------------------------------
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        # That the loop asks again says that the batch before is settled and its offsets are committed.
+        self._progress.in_hand = {}
+        self._idle.set()
+        try:
+            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records)
+            if batches:
+                self._idle.clear()
+            for partition in batches.keys() - self._progress.done.keys():
+                consumer.seek(partition, batches.pop(partition)[0].offset)  # Handed out before it was opened.
+            starts = {partition: records[0].offset for partition, records in batches.items()}
+            passed = {} if batches else await self._passed_over(consumer)
+            if not await self._nothing_lost(consumer, starts or passed):
+                return ()
+        except Exception:
+            # The client forgets records that it had unpacked before it met one it cannot read: read them again.
+            for partition, done in self._progress.done.items():
+                with suppress(IllegalStateError):
+                    consumer.seek(partition, done.next_offset)
+            self._idle.set()
+            raise
+        self._polled_at = time.monotonic()
+        self._progress.passed_over(passed)
+        self._progress.in_hand = batches
+        return tuple(chain(*batches.values()))
+
+    async def _passed_over(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        """Partitions read further than what was handed out: markers of transactions take offsets, too."""
+        moved = {}
+        for partition, done in list(self._progress.done.items()):
+            if (self._highwater(partition) or 0) > done.next_offset:
+                with suppress(IllegalStateError, TimeoutError):
+                    position = await asyncio.wait_for(consumer.position(partition), 0.1)
+                    if position > done.next_offset:
+                        moved[partition] = position
+        return {partition: position for partition, position in moved.items() if partition in self._progress.done}
+
+    async def _nothing_lost(self, consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int]) -> bool:
+        """Whether offsets that were jumped over were empty. What retention removed unread is fatal."""
+        expected = self._progress.jumps(starts)
+        if not expected:
+            return True
+        first = await consumer.beginning_offsets(list(expected))
+        return not self._lost(consumer, {p: (offset, first[p]) for p, offset in expected.items() if offset < first[p]})
+
+    def _lost(self, consumer: AIOKafkaConsumer, lost: Mapping[TopicPartition, tuple[int, int]]) -> bool:
+        if not lost:
+            return False
+        named = [f"{p.topic}[{p.partition}] offsets {start} to {end - 1}" for p, (start, end) in sorted(lost.items())]
+        self.fatal = MessagesLost(
+            f"group {self._group} had not read what retention removed: {'; '.join(named)}. "
+            "Restore what is missing from its producers, then commit the group's offsets by hand."
+        )
+        consumer.pause(*self.assignment())
+        return True
 
     async def _parse(self, records: tuple[ConsumerRecord, ...]) -> KafkaAckableMessage:
         # FastStream's own parser decodes every header and, when one is not UTF-8, loses the whole batch.
@@ -195,7 +213,6 @@ class KafkaSource:
         )
 
     async def _consume(self, records: tuple[ConsumerRecord, ...]) -> None:
-        self._idle.clear()
         try:
             await self._handle([self._record(record) for record in records])
         except Interrupted as interrupted:
@@ -205,11 +222,8 @@ class KafkaSource:
             log.exception("batch failed", records=len(records))
             await asyncio.sleep(1)
             raise
-        finally:
-            self._idle.set()
-        for record in records:
-            self._done[TopicPartition(record.topic, record.partition)] = (record.offset + 1, record.timestamp)
         self._moved_at = time.monotonic()
+        self._progress.settled()
 
     def _record(self, record: ConsumerRecord) -> Record:
         return Record(
@@ -222,64 +236,131 @@ class KafkaSource:
             body=record.value,
         )
 
+    # --- Rebalances -----------------------------------------------------------------------------------
+
+    async def revoked(self) -> None:
+        """Before partitions go to others: give up waiting, let the batch in its transaction end and commit."""
+        self._revoked_at = time.monotonic()
+        self._waiting.interrupt.set()
+        await self._stop_opening()
+        try:
+            await asyncio.wait_for(self._idle.wait(), self._drain_seconds)
+        except TimeoutError:
+            log.error("batch did not end before its partitions were revoked", seconds=self._drain_seconds)
+        self._progress.done = {}
+
+    async def assigned(self, partitions: set[TopicPartition]) -> None:
+        """Begin with new partitions, once it is known where."""
+        self.rebalances += 1
+        self._metrics.consumer_rebalances.labels(self._label).inc()
+        self._moved_at = time.monotonic()
+        if not self._stopping:
+            self._waiting.interrupt.clear()
+        consumer = self.consumer
+        if consumer is not None and partitions:
+            consumer.pause(*partitions)
+            # Not awaited: no heartbeat is sent before this returns, and the database may be away for long.
+            self._opening = asyncio.create_task(self._open(consumer, partitions))
+
+    async def _open(self, consumer: AIOKafkaConsumer, partitions: set[TopicPartition]) -> None:
+        for pause in backoff():
+            try:
+                if not await self._find_positions(consumer, partitions):
+                    return
+                break
+            except Exception as error:
+                log.warning("waiting for positions", error=repr(error)[:300], pause=round(pause, 2))
+                await asyncio.sleep(pause)
+        self._moved_at = time.monotonic()
+        consumer.resume(*partitions)
+        self._metrics.consumer_rebalance_seconds.labels(self._label).observe(time.monotonic() - self._revoked_at)
+        log.info("assigned", partitions=len(partitions), group=self._group)
+
+    async def _find_positions(self, consumer: AIOKafkaConsumer, partitions: set[TopicPartition]) -> bool:
+        """Find where to go on; False when retention has removed what was not read."""
+        ordered = sorted(partitions)
+        first = await consumer.beginning_offsets(ordered)
+        remembered = await self._positions_known()
+        committed = await asyncio.gather(*(consumer.committed(partition) for partition in ordered))
+        starts, lost = {}, {}
+        for partition, offset in zip(ordered, committed, strict=True):
+            known = remembered.get(self._own(partition))
+            start = offset if offset is not None else known
+            if start is not None and max(start, known or 0) < first[partition]:
+                lost[partition] = (start, first[partition])
+            starts[partition] = max(start or 0, first[partition])
+            if offset is None:
+                consumer.seek(partition, starts[partition])
+        if self._lost(consumer, lost):
+            return False
+        self._progress.opened(starts)
+        return True
+
+    async def _stop_opening(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+
+    # --- How far it is --------------------------------------------------------------------------------
+
+    def lag(self) -> dict[tuple[str, int], Lag]:
+        """Per partition what waits. Read from memory; as fresh as the last fetch."""
+        return self._progress.lag(self._highwater)
+
+    def positions(self) -> list[Position]:
+        """How far every assigned partition was consumed: lower bounds, to be stored for deadlines."""
+        return self._progress.positions(self._highwater, self._polled_ms)
+
+    @property
+    def seconds_since_movement(self) -> float:
+        """Since a batch was last settled or partitions were opened."""
+        return time.monotonic() - self._moved_at
+
+    @property
+    def task_died(self) -> bool:
+        """Whether the loop that reads has ended although nobody stopped it."""
+        tasks = getattr(self._subscriber, "tasks", [])
+        return bool(self._subscriber.running and tasks and all(task.done() for task in tasks))
+
+    async def standstill(self) -> str | None:
+        """Why nothing moving is a fault, None when it is not. Raises KafkaError when the broker is away.
+
+        Asks with a client of its own: the one that reads may be what is broken.
+        """
+        assigned = self.assignment()
+        probe = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, group_id=None, request_timeout_ms=10_000)
+        try:
+            await probe.start()
+            if self.busy:
+                return "a batch hangs"
+            if not self.rebalances:
+                return "no partitions were ever assigned"
+            if time.monotonic() - self._polled_at > self._client_patience:
+                return "the client gives no answer"
+            ends = await probe.end_offsets(list(assigned)) if assigned else {}
+        finally:
+            await probe.stop()
+        unread = self._progress.unread(ends)
+        return f"{unread} records are not read" if unread else None
+
+    @property
+    def _label(self) -> str:
+        return self._group[len(self._prefix) :]
+
     def _own(self, partition: TopicPartition) -> tuple[str, int]:
         return partition.topic[len(self._prefix) :], partition.partition
 
     def _highwater(self, partition: TopicPartition) -> int | None:
-        try:
-            highwater: int | None = self.consumer.highwater(partition) if self.consumer else None
-        except (IllegalStateError, AssertionError):
-            return None
-        return highwater
+        return self._asked(lambda consumer: consumer.highwater(partition))
 
     def _polled_ms(self, partition: TopicPartition) -> int | None:
+        return self._asked(lambda consumer: consumer.last_poll_timestamp(partition))
+
+    def _asked(self, question: Callable[[AIOKafkaConsumer], int | None]) -> int | None:
         try:
-            polled: int | None = self.consumer.last_poll_timestamp(partition) if self.consumer else None
+            return question(self.consumer) if self.consumer else None
         except (IllegalStateError, AssertionError):
-            return None
-        return polled
-
-    async def revoked(self) -> None:
-        """Before partitions go to others: give up waiting, let the batch in its transaction end and commit."""
-        self._waiting.interrupt.set()
-        try:
-            await asyncio.wait_for(self._idle.wait(), self._drain_seconds)
-            # The lock is released after the commit of the offsets, which follows the end of the handler.
-            await self._subscriber.lock.wait_release(self._drain_seconds)  # type: ignore[attr-defined]
-        except TimeoutError:
-            log.error("batch did not end before its partitions were revoked", seconds=self._drain_seconds)
-
-    async def assigned(self, partitions: set[TopicPartition]) -> None:
-        """Find where to go on; notice when retention has removed what was not read."""
-        self.rebalances += 1
-        self._moved_at = time.monotonic()
-        consumer = self.consumer
-        if consumer is None or not partitions:
-            self._waiting.interrupt.clear()
-            return
-        first = await consumer.beginning_offsets(list(partitions))
-        remembered = await self._positions_known()
-        self._done = {}
-        lost = []
-        for partition in sorted(partitions):
-            committed = await consumer.committed(partition)
-            known = committed if committed is not None else remembered.get(self._own(partition))
-            start = first[partition] if known is None else known
-            if start < first[partition]:
-                lost.append(f"{partition.topic}[{partition.partition}] offsets {start} to {first[partition] - 1}")
-                continue
-            if committed is None and known is not None:
-                consumer.seek(partition, known)
-            self._done[partition] = (start, 0)
-        if lost:
-            self.fatal = MessagesLost(
-                f"group {self._group} had not read what retention removed: {'; '.join(lost)}. "
-                "Restore what is missing from its producers, then commit the group's offsets by hand."
-            )
-            consumer.pause(*partitions)
-            return
-        self._waiting.interrupt.clear()
-        log.info("assigned", partitions=len(partitions), group=self._group)
+            return None  # A partition that was just revoked.
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -297,4 +378,4 @@ async def _records(message: Any) -> Any:
     return message.raw_message
 
 
-__all__ = ["KafkaError", "KafkaSource", "MessagesLost", "Position"]
+__all__ = ["KafkaError", "KafkaSource", "Lag", "MessagesLost", "Position"]

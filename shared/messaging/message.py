@@ -29,7 +29,7 @@ class Message(Generic[E]):
     """One message from a topic that this service has not handled before.
 
     `time` is when the broker appended it (UTC); `trace` is the traceparent to go on under when
-    something is emitted because of it.
+    something is emitted because of it. `sender_id` is the sender's own id of it (ce_id), for answers.
     """
 
     id: UUID
@@ -39,6 +39,7 @@ class Message(Generic[E]):
     offset: int
     time: datetime
     trace: str
+    sender_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ believes it leads can only send copies, in the same order, which inboxes drop.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +16,7 @@ import orjson
 import psycopg
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 from psycopg import AsyncConnection
 
@@ -31,16 +31,19 @@ _LOCK_CLASS = 0x6F6D73  # "oms": our class of advisory locks in a service's own 
 _PAGE_ROWS = 1_000
 _PAGE_BYTES = 8 * 1024 * 1024
 _BATCH_BYTES = 512 * 1024
-_SEND_SECONDS = 30.0
-_IDLE_SESSION_SECONDS = 10
+# A page is asked about and sent in less time than its session may be silent.
+_METADATA_SECONDS = 3.0
+_SEND_SECONDS = 10.0
+_IDLE_SESSION_SECONDS = 15
 _HASHES_KEPT = 50_000
 
-# Rows of one page, oldest first, as many as fit the memory we give to a page; always at least one.
+# Rows of one page, oldest first, as many as fit the memory we give to a page; always at least one. A topic that
+# is set aside is left out whole: order is promised per key within a topic.
 _READ = f"""
 SELECT id, topic, key, headers, body, created_at FROM (
     SELECT id, topic, key, headers, body, created_at,
            sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS bytes_before
-    FROM (SELECT * FROM outbox WHERE shard = %s ORDER BY id LIMIT {_PAGE_ROWS}) page
+    FROM (SELECT * FROM outbox WHERE shard = %s AND topic <> ALL(%s::text[]) ORDER BY id LIMIT {_PAGE_ROWS}) page
 ) sized WHERE bytes_before < {_PAGE_BYTES} ORDER BY id
 """
 _DELETE = "DELETE FROM outbox WHERE id = ANY(%b::bigint[])"
@@ -52,7 +55,9 @@ class Relay:
     """Publishes one shard of a service's outbox for as long as it holds the shard's lock.
 
     Lock, reads and deletes use one connection, which the server closes when its client falls silent: a
-    frozen leader loses its lock. No transaction is open while the broker is asked.
+    frozen leader loses its lock. No transaction is open while the broker is asked. A topic that does not
+    exist, or of which a partition fails while others work, is set aside for a while, so that it holds up
+    nothing but itself.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Relay:
         self._committed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hashes: dict[str, int] = {}
+        self._aside: dict[str, tuple[float, Iterator[float]]] = {}  # topic -> until when (monotonic), next pauses
 
     def wake(self) -> None:
         """Something was committed to the outbox: look at once instead of at the next poll."""
@@ -101,29 +107,31 @@ class Relay:
                     idle_timeout_seconds=_IDLE_SESSION_SECONDS,
                 )
                 async with connection:
-                    if await self._lead(connection):
-                        pauses = backoff()
+                    await self._lead(connection)
             except (psycopg.Error, KafkaError, OSError, TimeoutError) as error:
                 if not self._stopping.is_set():
                     pause = next(pauses)
                     self._metrics.outbox_publish_errors.inc()
                     log.warning("relay interrupted", shard=self.shard, error=repr(error)[:300], pause=round(pause, 2))
-                    await self._pause(pause)
+                    await _until(self._stopping, pause)
             finally:
+                if self.leader:
+                    pauses = backoff()
                 self.leader = False
                 self._metrics.outbox_leader.labels(str(self.shard)).set(0)
         await self._close_producer()
 
-    async def _lead(self, connection: AsyncConnection[Any]) -> bool:
-        """Become leader and relay until stopped; True when this process led."""
+    async def _lead(self, connection: AsyncConnection[Any]) -> None:
+        """Become leader and relay until stopped."""
         while not self._stopping.is_set():
             cursor = await connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_CLASS, self.shard))
             row = await cursor.fetchone()
             if row and row[0]:
                 break
-            await self._pause(1.0)
+            await _until(self._stopping, 1.0)
         else:
-            return False
+            return
+        await self._started_producer()
         self.leader = True
         self._metrics.outbox_leader.labels(str(self.shard)).set(1)
         log.info("relay leads", shard=self.shard)
@@ -135,58 +143,74 @@ class Relay:
                 await self._publish(connection, rows)
                 quiet_polls = 0
             elif self._stopping.is_set():
-                return True
+                return
             else:
                 # Busy: look again within milliseconds, for rows other processes wrote; idle: rarely.
                 quiet_polls += 1
-                await self._pause(min(self._idle_poll_seconds, 0.002 * quiet_polls))
+                await _until(self._committed, min(self._idle_poll_seconds, 0.002 * quiet_polls))
 
     async def _read(self, connection: AsyncConnection[Any]) -> list[Row]:
         cursor = connection.cursor(binary=True)
-        await cursor.execute(_READ, (self.shard,), prepare=True)
+        now = time.monotonic()
+        aside = [topic for topic, (until, _) in self._aside.items() if until > now]
+        await cursor.execute(_READ, (self.shard, aside), prepare=True)
         return await cursor.fetchall()
 
     async def _publish(self, connection: AsyncConnection[Any], rows: Sequence[Row]) -> None:
         """Send a page, one batch per partition, and delete what the broker has.
 
-        A partition whose batch fails keeps its rows, and the next page begins with them. Raises when
-        anything failed, after deleting the rest, so that the caller backs off with a new producer.
+        Rows of a batch that fails stay and begin a later page. When every batch failed the broker is at
+        fault and this raises, so that the caller backs off; else the failing topics are set aside. Either
+        way the producer is replaced: its unsent batches would otherwise overtake the rows sent again.
         """
         started = time.perf_counter()
         producer = await self._started_producer()
-        chosen = await self._batches(producer, rows)
-        batches = []
-        for (topic, partition), taken in chosen.items():
-            future = await producer.send_batch(taken.builder, topic, partition=partition)
-            batches.append((taken, future))
-        pending = {future for _, future in batches}
-        deadline = time.monotonic() + _SEND_SECONDS
-        while pending and time.monotonic() < deadline:
-            _, pending = await asyncio.wait(pending, timeout=_IDLE_SESSION_SECONDS / 4)
-            if pending:
-                # Keeps the session (and with it the lock) alive while the broker is slow.
-                await connection.execute("SELECT 1")
-        sent = [taken for taken, future in batches if future.done() and future.exception() is None]
-        ids = [row_id for taken in sent for row_id in taken.ids]
+        batches = await self._batches(producer, rows)
+        sending = {asyncio.create_task(_send(producer, batch)): batch for batch in batches}
+        done, late = await asyncio.wait(sending, timeout=_SEND_SECONDS) if sending else (set(), set())
+        for task in late:
+            task.cancel()
+        failed = {sending[task]: task.exception() for task in done if task.exception() is not None}
+        failed |= {sending[task]: TimeoutError(f"not acknowledged within {_SEND_SECONDS:.0f} s") for task in late}
+        sent = [batch for batch in batches if batch not in failed]
+        ids = [row_id for batch in sent for row_id in batch.ids]
         if ids:
             await connection.cursor().execute(_DELETE, (ids,), prepare=True)
+        for topic in {batch.topic for batch in sent} - {batch.topic for batch in failed}:
+            self._aside.pop(topic, None)
         self._trace(sent, started)
         self._metrics.outbox_publish_seconds.observe(time.perf_counter() - started)
-        if len(sent) < len(batches):
+        if failed:
             await self._close_producer()
-            failures = [repr(future.exception()) for _, future in batches if future.done() and future.exception()]
-            raise KafkaError(f"{len(batches) - len(sent)} of {len(batches)} batches not acknowledged: {failures[:3]}")
+            if not sent:
+                raise KafkaError(f"no batch of {len(batches)} was acknowledged: {next(iter(failed.values()))!r}")
+            for topic, error in {batch.topic: error for batch, error in failed.items()}.items():
+                self._set_aside(topic, repr(error))
 
-    async def _batches(self, producer: AIOKafkaProducer, rows: Sequence[Row]) -> Mapping[tuple[str, int], "_Batch"]:
+    async def _batches(self, producer: AIOKafkaProducer, rows: Sequence[Row]) -> list["_Batch"]:
+        topics = {row[1] for row in rows}
+        counts = dict(zip(topics, await asyncio.gather(*(_partitions(producer, t) for t in topics)), strict=True))
         batches: dict[tuple[str, int], _Batch] = {}
-        counts = {topic: len(await producer.partitions_for(topic)) for topic in {row[1] for row in rows}}
         for row_id, topic, key, headers, body, _ in rows:
+            if not counts[topic]:
+                continue
             partition = self._hash(key) % counts[topic]
             taken = batches.get((topic, partition))
             if taken is None:
-                taken = batches[topic, partition] = _Batch(topic, producer.create_batch())
+                taken = batches[topic, partition] = _Batch(topic, partition, producer.create_batch())
             taken.append(row_id, key.encode(), body, orjson.loads(headers))
-        return batches
+        for topic, count in counts.items():
+            if not count:
+                self._set_aside(topic, "the broker knows no such topic, or not to us")
+        return list(batches.values())
+
+    def _set_aside(self, topic: str, error: str) -> None:
+        _, pauses = self._aside.get(topic, (0.0, backoff(first=1.0, longest=30.0)))
+        pause = next(pauses)
+        self._aside[topic] = (time.monotonic() + pause, pauses)
+        self._metrics.outbox_publish_errors.inc()
+        remedy = "create the topic (make topics) or mend its partitions; its messages wait in the outbox"
+        log.error("topic set aside", topic=topic, error=error[:300], pause=round(pause, 1), remedy=remedy)
 
     def _hash(self, key: str) -> int:
         # The same choice as Kafka's own clients make, so that other systems may produce beside us. It is
@@ -218,15 +242,10 @@ class Relay:
         return self._producer
 
     async def _close_producer(self) -> None:
-        # A producer that failed is replaced: its unsent batches would otherwise overtake the rows sent again.
         producer, self._producer = self._producer, None
         if producer is not None:
             with suppress(Exception):
                 await asyncio.wait_for(producer.stop(), 5)
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._committed.wait(), seconds)
 
     def _trace(self, sent: Sequence["_Batch"], started: float) -> None:
         if not self._tracing.enabled:
@@ -239,11 +258,29 @@ class Relay:
                 span.end()
 
 
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
+async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
+    """How many partitions a topic has; 0 when there is no such topic. Raises KafkaError while the broker is away."""
+    try:
+        return len(await asyncio.wait_for(producer.partitions_for(topic), _METADATA_SECONDS))
+    except (UnknownTopicOrPartitionError, TopicAuthorizationFailedError, TimeoutError):
+        return 0
+
+
+async def _send(producer: AIOKafkaProducer, batch: "_Batch") -> None:
+    await (await producer.send_batch(batch.builder, batch.topic, partition=batch.partition))
+
+
 class _Batch:
     """The rows of one partition that go in one request; what does not fit waits for the next page."""
 
-    def __init__(self, topic: str, builder: Any) -> None:
+    def __init__(self, topic: str, partition: int, builder: Any) -> None:
         self.topic = topic
+        self.partition = partition
         self.builder = builder
         self.ids: list[int] = []
         self.traces: list[str] = []
@@ -259,5 +296,3 @@ class _Batch:
             return
         self.ids.append(row_id)
         self.traces += [value for name, value in headers if name == "traceparent"]
-
-

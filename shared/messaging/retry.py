@@ -11,6 +11,7 @@ _TRANSIENT = (
     psycopg.OperationalError,  # connection lost, server stopping, deadlock, lock timeout, disk full
     psycopg.InterfaceError,  # the connection was closed under us
     errors.SerializationFailure,
+    errors.ReadOnlySqlTransaction,  # a standby that answers until the new primary is known
     ConnectionError,
     TimeoutError,
 )
@@ -24,6 +25,8 @@ def transient(error: BaseException) -> str | None:
         return "pool_timeout"
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig is not None:
         return transient(error.orig)
+    if isinstance(error, errors.FeatureNotSupported) and "cached plan" in str(error):
+        return "schema_changed"  # A migration ran meanwhile; the rollback discards the old plan.
     if isinstance(error, _TRANSIENT) and not isinstance(error, _PERMANENT):
         return type(error).__name__
     return None

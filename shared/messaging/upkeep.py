@@ -1,13 +1,13 @@
 """What the messaging tables need beside the traffic: positions stored, old rows purged, depths measured."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, delete, func, literal, literal_column, select
 
 from shared.db.bulk import Session
-from shared.messaging.kafka import Position
+from shared.messaging.progress import Position
 from shared.messaging.schema import outbox, progress
 
 _PURGE_ROWS = 5_000
@@ -22,21 +22,31 @@ class OutboxDepth:
 
 
 async def store_positions(session: Session, positions: Iterable[Position]) -> None:
-    """Record how far partitions were consumed. Values only rise, whoever writes last."""
+    """Record how far partitions were consumed. What was consumed once stays consumed: the time only rises.
+
+    The offset does not: a topic that was made anew begins at 0.
+    """
+    found = {(position.topic, position.partition): position for position in positions}
+    known = await session.fetch_pairs(progress, ("topic", "partition"), list(found), lock=True)
+    until = {(row["topic"], row["partition"]): row["consumed_until"] for row in known}
     rows = [
         {
-            "topic": position.topic,
-            "partition": position.partition,
-            "consumed_until": position.until,
+            "topic": topic,
+            "partition": partition,
+            "consumed_until": max(position.until, until.get((topic, partition), position.until)),
             "next_offset": position.next_offset,
         }
-        for position in positions
+        for (topic, partition), position in found.items()
     ]
     await session.upsert(progress, rows, key=("topic", "partition"))
 
 
-async def known_offsets(session: Session) -> Mapping[tuple[str, int], int]:
-    """Offsets to go on from, by (topic, partition), where the broker no longer knows the group's."""
+async def known_offsets(session: Session, topics: Collection[str]) -> Mapping[tuple[str, int], int]:
+    """Offsets to go on from, by (topic, partition), where the broker no longer knows the group's.
+
+    Forgets topics that this service hears no more: they would hold up every deadline for ever.
+    """
+    await session.execute(delete(progress).where(progress.c.topic.not_in(topics)))
     rows = await session.execute(select(progress.c.topic, progress.c.partition, progress.c.next_offset))
     return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 

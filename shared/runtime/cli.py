@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from shared.db.migrate import migrate as migrate_database
@@ -120,7 +121,7 @@ def _dead_letters(settings: type[C], build: Callable[[C], Service[Any, C]]) -> t
         for row in rows:
             position = f"{row['partition']}/{row['message_offset']}"
             parked_at = f"{row['parked_at']:%Y-%m-%d %H:%M:%S}"
-            table.add_row(str(row["id"]), row["topic"], position, row["reason"], row["error"][:200], parked_at)
+            table.add_row(str(row["id"]), row["topic"], position, row["reason"], escape(row["error"][:200]), parked_at)
         console.print(table if rows else "no dead letters")
 
     @app.command()

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import orjson
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -76,7 +77,8 @@ async def request_context(request: Request) -> RequestContext:
         )
     fingerprint = ""
     if key is not None:
-        fingerprint = hashlib.sha256(await request.body()).hexdigest()
+        query = request.scope["query_string"]
+        fingerprint = hashlib.sha256(query + b"\n" + await request.body()).hexdigest()
     actor = request.headers.get("x-actor", "api")[:60]
     trace = str(request.scope.get("oms.trace", ""))
     return RequestContext(key, actor, trace, f"{request.method} {request.url.path}"[:500], fingerprint)
@@ -108,7 +110,9 @@ def problem(
 def respond(outcome: Outcome) -> Response:
     """The answer to a command."""
     if isinstance(outcome, Done):
-        return JSONResponse(dict(outcome.body), status_code=outcome.status, headers=dict(outcome.headers))
+        # The same bytes now and when the stored answer is repeated: both by the encoder that stores it.
+        body = orjson.dumps(outcome.body)
+        return Response(body, outcome.status, dict(outcome.headers), media_type="application/json")
     return problem(outcome.status, outcome.code, outcome.detail, outcome.errors, outcome.headers)
 
 
@@ -125,13 +129,19 @@ async def _faulty_fields(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
     errors = [
         FieldError(
-            field=".".join(str(part) for part in fault["loc"] if part != "body")[:200] or "(body)",
+            field=_field(fault),
             problem=str(fault["msg"])[:400],
             remedy=REMEDIES.get(str(fault["type"]), ""),
         )
         for fault in error.errors()[:100]
     ]
     return problem(422, "faulty_fields", f"{len(errors)} faulty field(s); see errors", errors)
+
+
+def _field(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "json_invalid":
+        return "(body)"  # Its location is a character.
+    return ".".join(str(part) for part in fault["loc"] if part != "body")[:200] or "(body)"
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
@@ -150,6 +160,10 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     return problem(500, "internal_error", "This is a fault of ours; it was logged with the request's trace id.")
 
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_UNTRACED = frozenset({"/health", "/ready", "/metrics"})  # asked every few seconds, by machines
+
+
 class Edge:
     """ASGI middleware around everything: body limit, server span, duration metric. Pure ASGI, because it is hot."""
 
@@ -166,24 +180,14 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self._limit:
-            await _too_large(self._limit)(scope, receive, send)
+        if scope["path"] in _UNTRACED:
+            await self._app(scope, receive, send)
             return
-        if b"transfer-encoding" in headers:
-            chunks = await _read(receive, self._limit)
-            if chunks is None:
-                await _too_large(self._limit)(scope, receive, send)
-                return
-            receive = _replay(chunks, receive)
-        await self._traced(scope, receive, send, headers.get(b"traceparent"))
-
-    async def _traced(self, scope: Scope, receive: Receive, send: Send, traceparent: bytes | None) -> None:
         started = time.perf_counter()
-        status = 500
+        status = 0
+        traceparent = dict(scope["headers"]).get(b"traceparent")
         parent = traceparent.decode("ascii", "replace") if traceparent else None
-        span = self._tracing.server_span(scope["method"], scope["path"], parent)
+        span = self._tracing.server_span(scope["method"], None, parent)
         scope["oms.trace"] = span.traceparent
 
         async def answered(message: MutableMapping[str, Any]) -> None:
@@ -193,11 +197,34 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, answered)
+            await self._limited(scope, receive, answered)
+        except Exception:
+            # Starlette raises again what `_unexpected` has logged and answered.
+            if not status:
+                raise
         finally:
             route = getattr(scope.get("route"), "path", "(none)")
-            span.respond(status)
-            self._observe(scope["method"], route, status, time.perf_counter() - started)
+            span.respond(status or 500, route)
+            method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+            self._observe(method, route, status or 500, time.perf_counter() - started)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            refusal = problem(400, "bad_request", "The address contains %00, which no id and no filter can.")
+            await refusal(scope, receive, send)
+            return
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self._limit:
+            await _too_large(self._limit)(scope, receive, send)
+            return
+        if b"transfer-encoding" in headers:
+            body = await _read(receive, self._limit)
+            if body is None:
+                await _too_large(self._limit)(scope, receive, send)
+                return
+            receive = _replay(body, receive)
+        await self._app(scope, receive, send)
 
 
 def _too_large(limit: int) -> JSONResponse:

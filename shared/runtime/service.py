@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -213,6 +212,7 @@ class Service(Generic[S, C]):
                 remedy=f"run: python -m services.{self.name} migrate",
             )
             self.stop(EXIT_WRONG_SCHEMA)
+        self.metrics.build_info.labels(self.settings.version, str(found)).set(1)
 
     async def _drain(self, starting: asyncio.Task[None]) -> None:
         """Stop taking work, finish what is under way, send what was committed, leave. Bounded."""
@@ -223,7 +223,8 @@ class Service(Generic[S, C]):
         with suppress(asyncio.CancelledError, Exception):
             await starting
         await self.server.stop()
-        await self.commands.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.commands.close(), 10)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.source.stop(), self.settings.drain_seconds + 5)
         relays = [task for task in self._tasks if task.get_name().startswith("relay")]
@@ -246,12 +247,8 @@ class Service(Generic[S, C]):
         """What must be true before requests or messages are sent here."""
         ready = dict(self._ready)
         if ready.get("consumer") and self.routes and "consumer" in self._ready:
-            ready["assigned"] = self.source.consumer is None or bool(self.source.assignment()) or self._spare()
+            ready["assigned"] = self.source.consumer is None or self.source.open
         return ready
-
-    def _spare(self) -> bool:
-        # More processes than partitions: a process without any is a spare, not a fault.
-        return self.source.rebalances > 0
 
     # --- Timed work -----------------------------------------------------------------------------------
 
@@ -283,9 +280,8 @@ class Service(Generic[S, C]):
 
     async def _watch(self) -> None:
         """End the process when the consumer hangs: a restart heals what waiting does not."""
-        since = time.monotonic()
         while not self._stop.is_set():
-            await self._sleep(min(5.0, self.settings.stuck_seconds / 4))
+            await self._sleep(min(1.0, self.settings.stuck_seconds / 4))
             if self.source.fatal is not None:
                 log.critical("messages lost to retention", error=str(self.source.fatal))
                 self.stop(EXIT_MESSAGES_LOST)
@@ -294,22 +290,20 @@ class Service(Generic[S, C]):
                 log.critical("consumer died", remedy="the process ends so that its supervisor restarts it")
                 self.stop(EXIT_STUCK)
                 return
-            if self.source.busy or self.consumer.waiting.reason is not None:
-                since = time.monotonic()
-                continue
-            still = min(self.source.seconds_since_movement, time.monotonic() - since)
+            still = min(self.source.seconds_since_movement, self.consumer.seconds_since_attempt)
             if still < self.settings.stuck_seconds:
                 continue
             try:
-                unread = await asyncio.wait_for(self.source.unread_while_standing_still(), 30)
-            except (KafkaError, TimeoutError, OSError):
-                since = time.monotonic()  # The broker is away: standing still is right.
+                async with self.unit.begin():
+                    reason = await asyncio.wait_for(self.source.standstill(), 30)
+            except Exception as error:
+                # Broker or database is away: standing still is right.
+                log.warning("consumer stands still", seconds=round(still), error=repr(error)[:200])
                 continue
-            if unread and not self._spare():
-                log.critical("consumer is stuck", unread=unread, seconds=round(still), remedy="the process ends")
+            if reason is not None:
+                log.critical("consumer is stuck", reason=reason, seconds=round(still), remedy="the process ends")
                 self.stop(EXIT_STUCK)
                 return
-            since = time.monotonic()
 
     async def _measure(self) -> None:
         while not self._stop.is_set():
@@ -323,13 +317,18 @@ class Service(Generic[S, C]):
                 self.metrics.dead_letters.clear()
                 for row in waiting:
                     self.metrics.dead_letters.labels(row["topic"]).set(row["count"])
+                oldest = min((row["oldest"] for row in waiting), default=session.now)
+                self.metrics.dead_letter_oldest_seconds.set((session.now - oldest).total_seconds())
             await self._sleep(1.0)
 
     def _measure_consumer(self) -> None:
         by_topic: dict[str, tuple[int, float]] = {}
-        for (topic, _), (behind, age) in self.source.lag().items():
+        self.metrics.partition_progress_age_seconds.clear()
+        for (topic, partition), lag in self.source.lag().items():
             records, oldest = by_topic.get(topic, (0, 0.0))
-            by_topic[topic] = (records + behind, max(oldest, age))
+            by_topic[topic] = (records + lag.records, max(oldest, lag.oldest))
+            if lag.records:
+                self.metrics.partition_progress_age_seconds.labels(topic, str(partition)).set(lag.still)
         for topic, (records, oldest) in by_topic.items():
             self.metrics.consumer_lag_records.labels(self.name, topic).set(records)
             self.metrics.consumer_lag_seconds.labels(self.name, topic).set(oldest)
@@ -376,6 +375,7 @@ class Service(Generic[S, C]):
             waiting=self.consumer.waiting,
             positions_known=self._known_offsets,
             max_records=self.settings.batch_records,
+            metrics=self.metrics,
             session_timeout_ms=self.settings.session_timeout_ms,
             drain_seconds=self.settings.drain_seconds,
             client_id=f"oms-{self.name}-{socket.gethostname()}-{os.getpid()}",
@@ -383,7 +383,7 @@ class Service(Generic[S, C]):
 
     async def _known_offsets(self) -> Any:
         async with self.unit.begin() as (session, _):
-            return await upkeep.known_offsets(session)
+            return await upkeep.known_offsets(session, self.decoder.topics)
 
 
 async def _purge_inbox(service: Service[Any, Any]) -> int:

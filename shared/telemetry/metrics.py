@@ -156,7 +156,7 @@ class Metrics:
         # --- Build and contracts: do versions fit? ---
 
         # Always 1; its labels say what runs.
-        self.build_info = self.gauge("build_info", "What runs here", ("version", "schema", "contract"))
+        self.build_info = self.gauge("build_info", "What runs here", ("version", "schema"))
         # Messages of a type or version nobody here knows.
         self.contract_unknown_type = self.counter(
             "contract_unknown_type_total", "Messages of an unknown type", ("topic",)

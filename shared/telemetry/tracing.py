@@ -17,7 +17,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -202,8 +202,14 @@ class ServerSpan(Span):
 
     __slots__ = ()
 
-    def respond(self, status: int) -> None:
-        """Notes the answer's status and ends the span; only 5xx is our error (semantic conventions)."""
+    def respond(self, status: int, route: str | None = None) -> None:
+        """Notes the answer's status and ends the span; only 5xx is our error (semantic conventions).
+
+        `route` is the template that answered, known only after routing: the span is named after it.
+        """
+        if self._span is not None and route is not None:
+            self._span.set_attribute(HTTP_ROUTE, route)
+            self._span.update_name(f"{cast(ReadableSpan, self._span).name.partition(' ')[0]} {route}")
         self.set(HTTP_RESPONSE_STATUS_CODE, status)
         self.end(error=str(status) if status >= 500 else None)
 
@@ -323,13 +329,14 @@ class Tracing:
     def server_span(
         self,
         method: str,
-        route: str,
+        route: str | None,
         traceparent_header: str | None,
         attributes: Attributes | None = None,
     ) -> ServerSpan:
         """The span of an HTTP request: child of a valid caller, whose sampling it obeys, else a new trace.
 
-        `route` is the template (`/orders/{order_id}`), never the path, so that names stay few.
+        `route` is the template (`/orders/{order_id}`), never the path, so that names stay few; None before
+        routing, `respond` takes it then.
         """
         parent = parse_traceparent(traceparent_header)
         if parent is not None and traceparent_header is not None:
@@ -342,10 +349,10 @@ class Tracing:
         known = method in _HTTP_METHODS
         values: dict[str, Value] = {
             HTTP_REQUEST_METHOD: method if known else "_OTHER",
-            HTTP_ROUTE: route,
+            **({HTTP_ROUTE: route} if route is not None else {}),
             **(attributes or {}),
         }
-        name = f"{method if known else 'HTTP'} {route}"
+        name = " ".join(filter(None, (method if known else "HTTP", route)))
         return self._start(ServerSpan, name, SpanKind.SERVER, parent, [], values)
 
     def internal_span(

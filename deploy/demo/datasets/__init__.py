@@ -23,8 +23,8 @@ def open_dataset(folder: Path | None, *, orders: int | None, seed: int) -> Datas
         if kind.recognises(folder):
             return kind(folder, orders)
     raise DatasetError(
-        f"{folder} holds no known data set: olist needs orders.csv[.gz], order_items.csv[.gz], order_payments.csv[.gz], "
-        "customers.csv[.gz], products.csv[.gz] and sellers.csv[.gz]; online-retail needs online-retail.csv[.gz]"
+        f"{folder} holds no known data set: olist is orders, order_items, order_payments, customers, products and "
+        "sellers, online-retail is online-retail, each as .csv or .csv.gz"
     )
 
 

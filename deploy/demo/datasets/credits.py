@@ -36,7 +36,9 @@ class Invoices:
                CREATE INDEX sold_on ON sold (invoice);"""
         )
 
-    def remember(self, invoice: str, customer: str, bought: datetime, goods: Sequence[tuple[str, int]]) -> None:
+    def remember(
+        self, invoice: str, customer: str, bought: datetime, goods: Sequence[tuple[str, int]]
+    ) -> None:
         """An invoice became an order: its lines are numbered from 1 as in the order."""
         if not customer:
             return

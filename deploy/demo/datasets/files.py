@@ -13,7 +13,9 @@ from deploy.demo.datasets.model import DatasetError
 
 def find(folder: Path, stem: str) -> Path | None:
     """`<stem>.csv.gz` or `<stem>.csv` in the folder."""
-    return next((path for path in (folder / f"{stem}.csv.gz", folder / f"{stem}.csv") if path.is_file()), None)
+    return next(
+        (path for path in (folder / f"{stem}.csv.gz", folder / f"{stem}.csv") if path.is_file()), None
+    )
 
 
 def rows(folder: Path, stem: str, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -27,11 +29,15 @@ def rows(folder: Path, stem: str, columns: Sequence[str]) -> Iterator[tuple[str,
             header = next(reader, [])
             missing = [column for column in columns if column not in header]
             if missing:
-                raise DatasetError(f"{path.name} lacks the columns {', '.join(missing)}; it has {', '.join(header)}")
+                raise DatasetError(
+                    f"{path.name} lacks the columns {', '.join(missing)}; it has {', '.join(header)}"
+                )
             places = [header.index(column) for column in columns]
             for row in reader:
                 if len(row) != len(header):
-                    raise DatasetError(f"{path.name} line {reader.line_num}: {len(row)} fields, not {len(header)}")
+                    raise DatasetError(
+                        f"{path.name} line {reader.line_num}: {len(row)} fields, not {len(header)}"
+                    )
                 yield tuple(row[place] for place in places)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path.name} cannot be read: {error}") from error
@@ -51,7 +57,9 @@ def scratch() -> sqlite3.Connection:
     return database
 
 
-def fill(database: sqlite3.Connection, table: str, columns: Sequence[str], source: Iterable[Sequence[object]]) -> None:
+def fill(
+    database: sqlite3.Connection, table: str, columns: Sequence[str], source: Iterable[Sequence[object]]
+) -> None:
     """Make a table of these columns from rows, a few thousand at a time. Raises DatasetError for a faulty number."""
     database.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
     marks = ", ".join("?" * len(columns))

@@ -6,8 +6,8 @@ Facts, and where they come from (measured on the two sets that the demo can also
   unit, 5.4 % for two; prices are log-normal with sigma 0.94; freight is a fifth of the median price, sigma 0.63; 3 %
   of orders are paid in several parts; of payments 73 % are credit cards, 19 % bank slips that are paid later, 7 %
   vouchers, 1 % debit cards.
-- Wholesalers, from UCI Online Retail (12,494 invoices): the median invoice has 15 lines, 90 % have at most 51 (log-normal,
-  sigma 0.96); quantities are mostly 1, 2, 12, 6, 4, 3, 24 and 10.
+- Wholesalers, from UCI Online Retail (12,494 invoices): the median invoice has 15 lines, 90 % have at most 51
+  (log-normal, sigma 0.96); quantities are mostly 1, 2, 12, 6, 4, 3, 24 and 10.
 - Popularity: a tenth of the articles makes 43 % (Olist) to 45 % (Online Retail) of the lines, the top hundredth 10 % to
   16 %: a Zipf law with exponent 0.75, drawn without repeats within an order, lies between.
 - Cities by their population (Eurostat city statistics and national offices, thousands, rounded).
@@ -37,7 +37,19 @@ _WHOLESALE_SHARE = 0.15
 _MEDIAN_LINES, _LINES_SIGMA, _MOST_LINES = 15, 0.96, 300
 _CONSUMER_LINES = ((1, 96.9), (2, 2.8), (3, 0.2), (4, 0.1))
 _CONSUMER_UNITS = ((1, 92.9), (2, 5.4), (3, 1.0), (4, 0.4), (6, 0.3))
-_WHOLESALE_UNITS = ((1, 28), (2, 15), (12, 11), (6, 8), (4, 7), (3, 7), (24, 4), (10, 4), (8, 3), (5, 2), (48, 1))
+_WHOLESALE_UNITS = (
+    (1, 28),
+    (2, 15),
+    (12, 11),
+    (6, 8),
+    (4, 7),
+    (3, 7),
+    (24, 4),
+    (10, 4),
+    (8, 3),
+    (5, 2),
+    (48, 1),
+)
 _METHODS: tuple[tuple[tuple[str, How], float], ...] = (
     (("credit_card", "authorize"), 73.1), (("bank_transfer", "later"), 18.8), (("voucher", "prepaid"), 6.7),
     (("debit_card", "sale"), 1.4),
@@ -48,8 +60,9 @@ _FIRST_ORDER = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 # (city, country, thousands of people, latitude, longitude)
 _CITIES = (
-    ("Berlin", "DE", 3_700, 52.52, 13.40), ("Hamburg", "DE", 1_890, 53.55, 9.99), ("München", "DE", 1_510, 48.14, 11.58),
-    ("Köln", "DE", 1_080, 50.94, 6.96), ("Leipzig", "DE", 610, 51.34, 12.37), ("Paris", "FR", 2_100, 48.86, 2.35),
+    ("Berlin", "DE", 3_700, 52.52, 13.40), ("Hamburg", "DE", 1_890, 53.55, 9.99),
+    ("München", "DE", 1_510, 48.14, 11.58), ("Köln", "DE", 1_080, 50.94, 6.96),
+    ("Leipzig", "DE", 610, 51.34, 12.37), ("Paris", "FR", 2_100, 48.86, 2.35),
     ("Marseille", "FR", 870, 43.30, 5.37), ("Lyon", "FR", 520, 45.76, 4.84), ("Madrid", "ES", 3_280, 40.42, -3.70),
     ("Barcelona", "ES", 1_640, 41.39, 2.17), ("Valencia", "ES", 790, 39.47, -0.38), ("Roma", "IT", 2_750, 41.90, 12.50),
     ("Milano", "IT", 1_350, 45.46, 9.19), ("Napoli", "IT", 910, 40.85, 14.27), ("Amsterdam", "NL", 920, 52.37, 4.90),
@@ -69,7 +82,9 @@ class Generated:
     """So many orders of a shop, a marketplace and a phone desk."""
 
     name = "generated"
-    story = "Generated orders (people, articles and places are made up) with the shape of published order data."
+    story = (
+        "Generated orders (people, articles and places are made up) with the shape of published order data."
+    )
     habits = Habits()
 
     def __init__(self, orders: int, seed: int) -> None:
@@ -145,7 +160,13 @@ class Generated:
             "channel": channel,
             "external_id": f"{channel[0].upper()}{self._seed}-{number:06d}",
             "contact": contact(buyer, country),
-            "address": {"street": street, "city": city, "country": country, "latitude": latitude, "longitude": longitude},
+            "address": {
+                "street": street,
+                "city": city,
+                "country": country,
+                "latitude": latitude,
+                "longitude": longitude,
+            },
             "lines": lines,
             "shipping": shipping,
             "total": sum(line["total"] for line in lines) + shipping,
@@ -156,16 +177,25 @@ class Generated:
 
     def _consumer_lines(self, chance: Random) -> list[dict[str, Any]]:
         skus = self._skus(chance, _pick(chance, _CONSUMER_LINES))
-        return [self._line(n, sku, _pick(chance, _CONSUMER_UNITS), chance, tax=False) for n, sku in enumerate(skus, 1)]
+        return [
+            self._line(n, sku, _pick(chance, _CONSUMER_UNITS), chance, tax=False)
+            for n, sku in enumerate(skus, 1)
+        ]
 
     def _wholesale_lines(self, chance: Random) -> list[dict[str, Any]]:
         count = min(_MOST_LINES, max(1, round(chance.lognormvariate(log(_MEDIAN_LINES), _LINES_SIGMA))))
         skus = self._skus(chance, count)
-        return [self._line(n, sku, _pick(chance, _WHOLESALE_UNITS), chance, tax=True) for n, sku in enumerate(skus, 1)]
+        return [
+            self._line(n, sku, _pick(chance, _WHOLESALE_UNITS), chance, tax=True)
+            for n, sku in enumerate(skus, 1)
+        ]
 
     def _skus(self, chance: Random, count: int) -> list[str]:
         drawn = chance.choices(range(_SKUS), cum_weights=_POPULARITY, k=count)
-        return ["UNHEARD-OF" if chance.random() < _UNKNOWN_SKU / count else _sku(number) for number in dict.fromkeys(drawn)]
+        return [
+            "UNHEARD-OF" if chance.random() < _UNKNOWN_SKU / count else _sku(number)
+            for number in dict.fromkeys(drawn)
+        ]
 
     def _line(self, number: int, sku: str, quantity: int, chance: Random, *, tax: bool) -> dict[str, Any]:
         price = self._prices[int(sku[1:])] if sku[1:].isdigit() else 9_99
@@ -188,7 +218,10 @@ class Generated:
 
 def _payments(order: str, total: int, chance: Random) -> tuple[Payment, ...]:
     first = int(total * chance.uniform(0.1, 0.6)) if chance.random() < _PAID_IN_PARTS else 0
-    parts: list[tuple[str, How, int]] = [("voucher", "prepaid", first), (*_pick(chance, _METHODS), total - first)]
+    parts: list[tuple[str, How, int]] = [
+        ("voucher", "prepaid", first),
+        (*_pick(chance, _METHODS), total - first),
+    ]
     paid = [(method, how, amount) for method, how, amount in parts if amount > 0]
     return tuple(
         Payment(f"{order}-P{number}", method, amount, how)
@@ -220,6 +253,14 @@ def _sku(number: int) -> str:
     return f"A{number:04d}"
 
 
-_STREETS = ("Main Street", "Bahnhofstraße", "Rue de la Paix", "Calle Mayor", "Via Roma", "Kerkstraat", "Rua Nova")
+_STREETS = (
+    "Main Street",
+    "Bahnhofstraße",
+    "Rue de la Paix",
+    "Calle Mayor",
+    "Via Roma",
+    "Kerkstraat",
+    "Rua Nova",
+)
 _BY_PEOPLE = [people for _, _, people, _, _ in _CITIES]
 _POPULARITY = list(accumulate(1 / (rank + 1) ** _ZIPF for rank in range(_SKUS)))

@@ -131,7 +131,7 @@ class Habits:
     cancels: float = 0.025
     """Of orders. Amazon wants its sellers below 2.5 % (Seller Central, cancellation rate)."""
     returns: float = 0.193
-    """Of delivered lines: 19.3 % of online sales are returned (NRF and Happy Returns, 2025 Retail Returns Landscape)."""
+    """Of delivered lines: 19.3 % of online sales come back (NRF and Happy Returns, 2025 Retail Returns Landscape)."""
     duplicates: float = 0.02
     """Of submissions, sent again by the same road or the other: at-least-once senders."""
     conflicts: float = 0.002

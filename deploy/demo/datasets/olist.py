@@ -25,7 +25,12 @@ from shared.contracts.inventory import Place
 _FILES = ("orders", "order_items", "order_payments", "customers", "products", "sellers")
 # Brasília time; the summer hour of those years shifts no order by more than an hour and is left out.
 _LOCAL = timezone(timedelta(hours=-3))
-_HOW: dict[str, How] = {"credit_card": "authorize", "debit_card": "sale", "boleto": "later", "voucher": "prepaid"}
+_HOW: dict[str, How] = {
+    "credit_card": "authorize",
+    "debit_card": "sale",
+    "boleto": "later",
+    "voucher": "prepaid",
+}
 # A cent or two per payment are rounding; more is interest, or a voucher that the published table lacks.
 _ROUNDING = 5
 # An order may tell so many payments; one has more vouchers, the rest of which come as payments of their own.
@@ -85,7 +90,9 @@ class Olist:
         for state in states:
             city, latitude, longitude = _CAPITALS.get(state, (None, None, None))
             address = Address(city=city, region=state, country="BR", latitude=latitude, longitude=longitude)
-            yield Place(place_id=f"sellers-{state}", kind="third_party", name=f"Sellers in {state}", address=address)
+            yield Place(
+                place_id=f"sellers-{state}", kind="third_party", name=f"Sellers in {state}", address=address
+            )
 
     def stock(self) -> Iterator[Stock]:
         """What the sellers of a state sold in these years and a fifth more; nobody published what they had."""
@@ -105,7 +112,9 @@ class Olist:
             if order[1] == "canceled" and not sale.faulty:
                 yield Cancellation(self.name, order[0], "cancelled in the data set")
 
-    def _sale(self, order: str, _status: str, bought: str, person: str, zip_code: str, city: str, state: str) -> Sale:
+    def _sale(
+        self, order: str, _status: str, bought: str, person: str, zip_code: str, city: str, state: str
+    ) -> Sale:
         lines, shipping = self._lines(order)
         total = sum(line["total"] for line in lines) + shipping
         payments = self._payments(order, total) if lines else ()
@@ -115,7 +124,12 @@ class Olist:
             "channel": self.name,
             "external_id": order,
             "contact": contact(person, "BR"),
-            "address": {"city": city.title()[:200], "region": state, "postal_code": zip_code, "country": "BR"},
+            "address": {
+                "city": city.title()[:200],
+                "region": state,
+                "postal_code": zip_code,
+                "country": "BR",
+            },
             "lines": lines,
             "shipping": shipping,
             "total": total,
@@ -140,10 +154,16 @@ class Olist:
     def _payments(self, order: str, total: int) -> tuple[Payment, ...]:
         """As they were made; what does not add up to the total is mended and told, or replayed and told."""
         found = self._database.execute(
-            "SELECT sequence, type, value FROM payments WHERE order_id = ? AND value > 0 ORDER BY sequence", [order]
+            "SELECT sequence, type, value FROM payments WHERE order_id = ? AND value > 0 ORDER BY sequence",
+            [order],
         ).fetchall()
         payments = [
-            Payment(f"{order}-{sequence}", kind, value, _HOW.get(kind, "authorize") if number < _TOLD_WITH_ORDER else "sale")
+            Payment(
+                f"{order}-{sequence}",
+                kind,
+                value,
+                _HOW.get(kind, "authorize") if number < _TOLD_WITH_ORDER else "sale",
+            )
             for number, (sequence, kind, value) in enumerate(found)
         ]
         short = total - sum(payment.amount for payment in payments)
@@ -162,16 +182,27 @@ class Olist:
         database = scratch()
         orders = ("order_id", "order_status", "order_purchase_timestamp", "customer_id")
         fill(database, "orders", ["id", "status", "bought", "customer"], rows(self._folder, "orders", orders))
-        people = ("customer_id", "customer_unique_id", "customer_zip_code_prefix", "customer_city", "customer_state")
+        people = (
+            "customer_id",
+            "customer_unique_id",
+            "customer_zip_code_prefix",
+            "customer_city",
+            "customer_state",
+        )
         columns = ["customer PRIMARY KEY", "person", "zip", "city", "state"]
         fill(database, "customers", columns, rows(self._folder, "customers", people))
         sellers = rows(self._folder, "sellers", ("seller_id", "seller_state"))
         fill(database, "sellers", ["seller PRIMARY KEY", "state"], sellers)
         items = ("order_id", "order_item_id", "product_id", "seller_id", "price", "freight_value")
-        cents = ((o, int(n), p, s, minor(a), minor(f)) for o, n, p, s, a, f in rows(self._folder, "order_items", items))
+        cents = (
+            (o, int(n), p, s, minor(a), minor(f))
+            for o, n, p, s, a, f in rows(self._folder, "order_items", items)
+        )
         fill(database, "items", ["order_id", "number", "product", "seller", "price", "freight"], cents)
         paid = ("order_id", "payment_sequential", "payment_type", "payment_value")
-        amounts = ((o, int(n), kind, minor(v)) for o, n, kind, v in rows(self._folder, "order_payments", paid))
+        amounts = (
+            (o, int(n), kind, minor(v)) for o, n, kind, v in rows(self._folder, "order_payments", paid)
+        )
         fill(database, "payments", ["order_id", "sequence", "type", "value"], amounts)
         database.execute("CREATE INDEX items_of_order ON items (order_id)")
         database.execute("CREATE INDEX payments_of_order ON payments (order_id)")
@@ -192,7 +223,9 @@ def prepaid(payments: tuple[Payment, ...]) -> list[dict[str, object]]:
     ]
 
 
-def _grouped(found: list[tuple[str, int, int]]) -> Iterator[tuple[tuple[str, int], list[tuple[str, int, int]]]]:
+def _grouped(
+    found: list[tuple[str, int, int]],
+) -> Iterator[tuple[tuple[str, int], list[tuple[str, int, int]]]]:
     by_product = itemgetter(0, 1)
     for key, units in groupby(sorted(found, key=by_product), key=by_product):
         yield key, list(units)

@@ -22,7 +22,16 @@ from deploy.demo.datasets.people import contact
 from shared.contracts.envelope import Address
 from shared.contracts.inventory import Place
 
-_COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
+_COLUMNS = (
+    "InvoiceNo",
+    "StockCode",
+    "Description",
+    "Quantity",
+    "InvoiceDate",
+    "UnitPrice",
+    "CustomerID",
+    "Country",
+)
 _CARRIAGE = frozenset({"POST", "DOT", "C2"})
 _NO_GOODS = {
     "M": "manual entry", "D": "discount", "S": "samples", "B": "bad debt", "BANK CHARGES": "bank charges",
@@ -74,7 +83,9 @@ class OnlineRetail:
 
     def count(self) -> int:
         """Invoices that are no credit notes, cut to the limit."""
-        (total,) = self._database.execute("SELECT count(*) FROM invoices WHERE invoice NOT LIKE 'C%'").fetchone()
+        (total,) = self._database.execute(
+            "SELECT count(*) FROM invoices WHERE invoice NOT LIKE 'C%'"
+        ).fetchone()
         return min(int(total), self._limit or int(total))
 
     def products(self) -> Iterator[Product]:
@@ -87,7 +98,10 @@ class OnlineRetail:
 
     def places(self) -> Iterator[Place]:
         """Two warehouses, made up: nearly everything lies in the first, some of it in the second as well."""
-        for place, city, latitude, longitude in ((_MAIN, "London", 51.51, -0.13), (_SECOND, "Leeds", 53.80, -1.55)):
+        for place, city, latitude, longitude in (
+            (_MAIN, "London", 51.51, -0.13),
+            (_SECOND, "Leeds", 53.80, -1.55),
+        ):
             address = Address(city=city, country="GB", latitude=latitude, longitude=longitude)
             yield Place(place_id=place, kind="warehouse", name=city, address=address)
 
@@ -117,7 +131,12 @@ class OnlineRetail:
             orders += 1
             happening = self._order(invoice, lines)
             if isinstance(happening, Sale):
-                invoices.remember(invoice, lines[0].customer, lines[0].bought, [(line.code, line.quantity) for line in _goods(lines)])
+                invoices.remember(
+                    invoice,
+                    lines[0].customer,
+                    lines[0].bought,
+                    [(line.code, line.quantity) for line in _goods(lines)],
+                )
             yield happening
 
     def _lines(self, invoice: str) -> list[Line]:
@@ -178,7 +197,9 @@ class OnlineRetail:
         columns = ["invoice", "code", "title", "quantity", "bought", "price", "customer", "country", "goods"]
         fill(database, "lines", columns, (_stored(row) for row in rows(self._folder, self.name, _COLUMNS)))
         database.execute("CREATE INDEX lines_of_invoice ON lines (invoice)")
-        database.execute("CREATE TABLE invoices AS SELECT invoice, min(rowid) AS first FROM lines GROUP BY invoice")
+        database.execute(
+            "CREATE TABLE invoices AS SELECT invoice, min(rowid) AS first FROM lines GROUP BY invoice"
+        )
         return database
 
 
@@ -187,7 +208,17 @@ def _stored(row: tuple[str, ...]) -> tuple[object, ...]:
     code = code.strip().upper()
     goods = code not in _CARRIAGE and code not in _NO_GOODS
     # Customers are written as 17850.0.
-    return invoice, code, title.strip(), int(quantity), bought, price, customer.removesuffix(".0"), country, goods
+    return (
+        invoice,
+        code,
+        title.strip(),
+        int(quantity),
+        bought,
+        price,
+        customer.removesuffix(".0"),
+        country,
+        goods,
+    )
 
 
 def _goods(lines: list[Line]) -> list[Line]:

@@ -52,7 +52,9 @@ class Customers:
             name = f"{shipment_id}/{line.line_id}"
             if self._dice.happens("returns", name, self._habits.returns):
                 units = 1 + int(self._dice.roll("units back", name) * line.quantity)
-                back.append(SendsBack(line.line_id, line.sku, units, self._dice.choice("why", name, _REASONS)))
+                back.append(
+                    SendsBack(line.line_id, line.sku, units, self._dice.choice("why", name, _REASONS))
+                )
         return back
 
     def must_send_back(

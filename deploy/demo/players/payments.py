@@ -55,7 +55,7 @@ class PaymentService:
         """Requests that no payment service could fulfil: more than is there. There must be none."""
 
     def placed(self, order: OrderPlaced, payments: Sequence[Payment]) -> list[Saying]:
-        """An order was placed: its payers authorise, pay at once, pay later, or do not. Hearing it twice says nothing."""
+        """An order was placed: its payers authorise, pay at once, later, or not. Hearing it again says nothing."""
         sayings: list[Saying] = []
         for made in order.payments:
             known = Account(order.order_id, authorized=made.authorized, captured=made.captured)
@@ -80,9 +80,7 @@ class PaymentService:
         kind = PaymentAuthorized if payment.how == "authorize" else PaymentCaptured
         if kind is PaymentCaptured:
             account.captured = payment.amount
-        event = kind(
-            order_id=order.order_id, payment_id=name, amount=payment.amount, currency=order.currency
-        )
+        event = kind(order_id=order.order_id, payment_id=name, amount=payment.amount, currency=order.currency)
         paid = Saying(event, f"{name}/paid", after)
         return [self._declined(order, payment, final=False), paid] if declined else [paid]
 
@@ -130,7 +128,9 @@ class PaymentService:
     def _known(self, request: PaymentRequest) -> tuple[Account | None, list[Saying]]:
         account = self.accounts.get(request.payment_id)
         if account is None:
-            self.impossible.append(f"{request.topic} {request.request_id}: unknown payment {request.payment_id}")
+            self.impossible.append(
+                f"{request.topic} {request.request_id}: unknown payment {request.payment_id}"
+            )
             return None, []
         answer = account.answers.get(request.request_id)
         return account, [answer] if answer else []

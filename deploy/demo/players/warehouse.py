@@ -39,7 +39,9 @@ class Warehouse:
             found[line.line_id] = int(self._dice.roll("found", shipment_id) * line.quantity)
         return found
 
-    def count(self, shipment_id: str, place_id: str, lines: Sequence[ShipmentLine]) -> StockAdjustmentSubmitted | None:
+    def count(
+        self, shipment_id: str, place_id: str, lines: Sequence[ShipmentLine]
+    ) -> StockAdjustmentSubmitted | None:
         """Now and then the picker counts the shelf and finds a unit more; the books follow the shelf."""
         if not self._dice.happens("count", shipment_id, self._habits.counts):
             return None

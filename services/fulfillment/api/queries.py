@@ -13,7 +13,7 @@ from services.fulfillment.settings import Settings
 from services.fulfillment.store import Store
 from services.fulfillment.store.shipments import Filter
 from shared.contracts.envelope import Id
-from shared.runtime.http import problem
+from shared.runtime.http import Problem, problem
 from shared.runtime.service import Service
 
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -88,17 +88,22 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
             shipments=[ShipmentView.of(parcel) for parcel in parcels],
         )
 
-    @router.get("/shipments/{shipment_id}/label.pdf", response_class=Response)
+    @router.get("/shipments/{shipment_id}/label.pdf", response_class=Response, responses=_answers("pdf"))
     async def label_pdf(shipment_id: Id) -> Response:
         """The label as a PDF page of 4 x 6 inches, drawn now."""
         return await _label(service, shipment_id, "pdf")
 
-    @router.get("/shipments/{shipment_id}/label.zpl", response_class=Response)
+    @router.get("/shipments/{shipment_id}/label.zpl", response_class=Response, responses=_answers("zpl"))
     async def label_zpl(shipment_id: Id) -> Response:
         """The label as ZPL II for a 4 x 6 inch, 203 dpi printer, drawn now."""
         return await _label(service, shipment_id, "zpl")
 
     return router
+
+
+def _answers(form: LabelFormat) -> dict[int | str, dict[str, Any]]:
+    gone = {"description": "The address was erased", "content": {"application/problem+json": {}}, "model": Problem}
+    return {200: {"description": "The label", "content": {_MEDIA[form]: {}}}, 410: gone}
 
 
 async def _label(service: Service[Store, Settings], shipment_id: str, form: LabelFormat) -> Response:

@@ -10,7 +10,7 @@ from services.fulfillment.domain.shipment import Booking, End, Missing, Shipment
 UNITS_NOT_FOUND = "units not found"
 
 
-def pick(shipment: Shipment, found: Mapping[str, int] | None) -> Decision:
+def pick(shipment: Shipment, found: Mapping[str, int] | None, now: datetime) -> Decision:
     """The picker found these units per line id; None says all of them.
 
     Fewer than asked for is a short pick: the parcel is cancelled as a whole, and what was found goes back.
@@ -30,7 +30,9 @@ def pick(shipment: Shipment, found: Mapping[str, int] | None) -> Decision:
         return _already_picked(shipment) if missing else Change(shipment)
     if not missing:
         return Change(replace(shipment, stage=Stage.PICKED), notes=(Note("picked"),))
-    cancelled = replace(shipment, end=End.CANCELLED, end_reason=UNITS_NOT_FOUND, not_found=missing)
+    cancelled = replace(
+        shipment, end=End.CANCELLED, ended_at=now, end_reason=UNITS_NOT_FOUND, not_found=missing
+    )
     detail = ", ".join(f"{units.quantity} x {units.sku}" for units in missing)
     return Change(cancelled, (Said.SHORT_PICKED,), (Note("short_picked", f"not found: {detail}"),))
 

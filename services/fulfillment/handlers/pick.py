@@ -20,4 +20,4 @@ class Pick:
 async def pick(commands: Sequence[Command[Steps[Pick]]], tx: Tx) -> Sequence[Outcome]:
     """Picked in full, or short: then the parcel is cancelled and the other parcels of its order go on."""
     held = await hold(commands, tx)
-    return await settle(commands, held, tx, lambda parcel, row: steps.pick(parcel, row.found))
+    return await settle(commands, held, tx, lambda parcel, row: steps.pick(parcel, row.found, tx.now))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, null, select, update
 
 from services.fulfillment.domain.order import Answer, FulfilmentOrder
 from services.fulfillment.store.tables import fulfillment_orders, shipments
@@ -68,7 +68,7 @@ class Orders:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        erase = update(orders).where(orders.c.order_id.in_(due)).values(recipient=None)
+        erase = update(orders).where(orders.c.order_id.in_(due)).values(recipient=null())
         return len(await self._session.execute(erase.returning(orders.c.order_id)))
 
 

@@ -32,7 +32,9 @@ class Adjustment:
 class Refusal:
     """Why an adjustment is not taken. `code` is stable; `field` names what is at fault."""
 
-    code: Literal["unknown_sku", "unknown_place", "not_enough_free", "not_in_quarantine", "too_many", "id_reused"]
+    code: Literal[
+        "unknown_sku", "unknown_place", "not_enough_free", "not_in_quarantine", "too_many", "id_reused"
+    ]
     field: str
     problem: str
     remedy: str

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
+from typing import Literal
 
 from services.inventory.domain.sourcing import Allotment, Decision
 from services.inventory.domain.stock import Book, Cause, Kind, Movement
@@ -28,6 +29,19 @@ class Fate(IntEnum):
     RELEASED = 1
     CANCELLED = 2
     DISPATCHED = 3
+
+    @property
+    def label(self) -> Literal["held", "released", "cancelled", "dispatched"]:
+        """The fate in a word."""
+        return _LABELS[self]
+
+
+_LABELS: Mapping[Fate, Literal["held", "released", "cancelled", "dispatched"]] = {
+    Fate.HELD: "held",
+    Fate.RELEASED: "released",
+    Fate.CANCELLED: "cancelled",
+    Fate.DISPATCHED: "dispatched",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +135,7 @@ def settle(reservation: Reservation, news: Parcel, book: Book) -> Reservation:
     known = reservation.parcels.get(news.place_id, Parcel(news.place_id))
     if news.fate <= known.fate:
         return reservation
-    cause = Cause("shipment", news.shipment_id or "", f"shipment.{news.fate.name.lower()}")
+    cause = Cause("shipment", news.shipment_id or "", f"shipment.{news.fate.label}")
     units = _sums(reservation.at(news.place_id))
     missing = _missing(reservation.at(news.place_id), news.not_found)
     for (sku, place_id), quantity in units.items():
@@ -136,7 +150,9 @@ def _from_held(
     fate: Fate, sku: str, place_id: str, quantity: int, missing: int, cause: Cause
 ) -> list[Movement]:
     if fate is Fate.DISPATCHED:
-        gone = Movement(Kind.DISPATCHED, sku, place_id, quantity, cause, on_hand=-quantity, reserved=-quantity)
+        gone = Movement(
+            Kind.DISPATCHED, sku, place_id, quantity, cause, on_hand=-quantity, reserved=-quantity
+        )
         return [gone]
     freed = Movement(Kind.RELEASED, sku, place_id, quantity, cause, reserved=-quantity)
     if not missing:

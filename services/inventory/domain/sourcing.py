@@ -175,7 +175,9 @@ class _Search:
 
     def noted(self, places: tuple[str, ...]) -> tuple[Candidate, ...]:
         """The chosen places and the next best of those they were compared with, for the explanation."""
-        compared = sorted((place_id for place_id in self._kilometres if place_id not in places), key=self._rank)
+        compared = sorted(
+            (place_id for place_id in self._kilometres if place_id not in places), key=self._rank
+        )
         noted = [*places, *compared][: max(_NOTED, len(places))]
         return tuple(self._candidate(place_id) for place_id in noted)
 
@@ -220,7 +222,9 @@ class _Search:
             best = max((place_id for place_id in ranked if place_id not in chosen), key=covers)
             chosen.append(best)
             left = {
-                sku: rest for sku, quantity in left.items() if (rest := quantity - self._offers[sku].get(best, 0)) > 0
+                sku: rest
+                for sku, quantity in left.items()
+                if (rest := quantity - self._offers[sku].get(best, 0)) > 0
             }
         return tuple(sorted(chosen, key=self._rank))
 
@@ -232,7 +236,10 @@ class _Search:
 
 def _allot(lines: Sequence[Wanted], offers: Offers, places: Sequence[str]) -> tuple[Allotment, ...]:
     """Serve the lines in order, each from the preferred place as far as that goes."""
-    left = {sku: {place_id: offer[place_id] for place_id in places if place_id in offer} for sku, offer in offers.items()}
+    left = {
+        sku: {place_id: offer[place_id] for place_id in places if place_id in offer}
+        for sku, offer in offers.items()
+    }
     allotments = []
     for line in lines:
         missing = line.quantity
@@ -264,7 +271,9 @@ _RULES: Mapping[Rule, Callable[[Decision], str]] = {
     "nearest": lambda _: "has everything and is the nearest that does",
     "most_stock": lambda _: "has everything; no other that does is nearer, and it has the most stock",
     "lowest_id": lambda _: "has everything; equally near and equally stocked places are taken by id",
-    "fewest_places": lambda it: f"no single place has everything; no other {len(it.places)} that do are nearer",
+    "fewest_places": lambda it: (
+        f"no single place has everything; no other {len(it.places)} that do are nearer"
+    ),
     "greedy": lambda it: (
         f"the order needs many places; these {len(it.places)} were taken by how much of it each covers"
     ),

@@ -22,13 +22,21 @@ class Catalogue:
         rows = await self._session.fetch(places, "place_id", sorted(place_ids))
         return {row["place_id"]: read_place(row) for row in rows}
 
+    async def known_skus(self, names: Collection[str]) -> set[str]:
+        """Those of these SKUs that exist."""
+        return {
+            row["sku"] for row in await self._session.fetch(skus, "sku", sorted(set(names)), columns=("sku",))
+        }
+
     async def put_skus(self, entries: Mapping[str, Sku], now: datetime) -> set[str]:
         """Create or change SKUs; returns which are new."""
         return await self._put(skus, "sku", {key: _sku_row(sku) for key, sku in entries.items()}, now)
 
     async def put_places(self, entries: Mapping[str, Place], now: datetime) -> set[str]:
         """Create or change places; returns which are new."""
-        return await self._put(places, "place_id", {key: _place_row(place) for key, place in entries.items()}, now)
+        return await self._put(
+            places, "place_id", {key: _place_row(place) for key, place in entries.items()}, now
+        )
 
     async def _put(self, table: Any, key: str, entries: Mapping[str, Row], now: datetime) -> set[str]:
         ordered = [entries[name] | {"updated_at": now} for name in sorted(entries)]

@@ -24,9 +24,7 @@ class Effects:
         new = await self._session.insert(adjustments, rows, ignore_duplicates=True, returning=key)
         known = set(wanted) - {row["adjustment_id"] for row in new}
         earlier = await self._session.fetch(adjustments, "adjustment_id", sorted(known))
-        return {
-            row["adjustment_id"]: Adjustment(**{name: row[name] for name in rows[0]}) for row in earlier
-        }
+        return {row["adjustment_id"]: Adjustment(**{name: row[name] for name in rows[0]}) for row in earlier}
 
     async def unclaim_adjustments(self, adjustment_ids: Collection[str]) -> None:
         """Give back claims of adjustments that were refused, so that they may be sent again when mended."""

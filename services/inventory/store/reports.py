@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, func, select, text, tuple_
+from sqlalchemy import and_, func, or_, select, text, tuple_
 
 from services.inventory.store.tables import allocations, ledger, parcels, places, stock
 from shared.db.bulk import Row, Session
@@ -73,28 +73,33 @@ class Reports:
             .subquery()
         )
         pairs = and_(stock.c.sku == sums.c.sku, stock.c.place_id == sums.c.place_id)
-        found = []
-        for name in _COUNTERS:
-            counted, explained = func.coalesce(stock.c[name], 0), func.coalesce(sums.c[name], 0)
-            query = (
-                select(
-                    func.coalesce(stock.c.sku, sums.c.sku).label("sku"),
-                    func.coalesce(stock.c.place_id, sums.c.place_id).label("place_id"),
-                    counted.label("counted"),
-                    explained.label("explained"),
-                )
-                .select_from(stock.outerjoin(sums, pairs, full=True))
-                .where(counted != explained)
+        counted = {name: func.coalesce(stock.c[name], 0) for name in _COUNTERS}
+        explained = {name: func.coalesce(sums.c[name], 0) for name in _COUNTERS}
+        query = (
+            select(
+                func.coalesce(stock.c.sku, sums.c.sku).label("sku"),
+                func.coalesce(stock.c.place_id, sums.c.place_id).label("place_id"),
+                *(counted[name].label(f"counted_{name}") for name in _COUNTERS),
+                *(explained[name].label(f"explained_{name}") for name in _COUNTERS),
             )
-            found += [_drift(name, row) for row in await self._session.execute(query)]
-        return found
+            .select_from(stock.outerjoin(sums, pairs, full=True))
+            .where(or_(*(counted[name] != explained[name] for name in _COUNTERS)))
+        )
+        return [
+            _drift(row, name, row[f"counted_{name}"], row[f"explained_{name}"])
+            for row in await self._session.execute(query)
+            for name in _COUNTERS
+            if row[f"counted_{name}"] != row[f"explained_{name}"]
+        ]
 
     async def _against_reservations(self) -> list[Row]:
         held = (
             select(allocations.c.sku, allocations.c.place_id, func.sum(allocations.c.quantity).label("held"))
             .join(
                 parcels,
-                and_(parcels.c.order_id == allocations.c.order_id, parcels.c.place_id == allocations.c.place_id),
+                and_(
+                    parcels.c.order_id == allocations.c.order_id, parcels.c.place_id == allocations.c.place_id
+                ),
             )
             .where(parcels.c.fate == 0)
             .group_by(allocations.c.sku, allocations.c.place_id)
@@ -112,11 +117,20 @@ class Reports:
             .select_from(stock.outerjoin(held, pairs, full=True))
             .where(func.coalesce(stock.c.reserved, 0) != explained)
         )
-        return [_drift("held", row) for row in await self._session.execute(query)]
+        return [
+            _drift(row, "held", row["counted"], row["explained"])
+            for row in await self._session.execute(query)
+        ]
 
 
 _COUNTERS = ("on_hand", "reserved", "unavailable")
 
 
-def _drift(counter: str, row: Row) -> Row:
-    return {**row, "counter": counter, "counted": int(row["counted"]), "explained": int(row["explained"])}
+def _drift(row: Row, counter: str, counted: int, explained: int) -> Row:
+    return {
+        "sku": row["sku"],
+        "place_id": row["place_id"],
+        "counter": counter,
+        "counted": int(counted),
+        "explained": int(explained),
+    }

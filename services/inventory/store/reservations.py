@@ -56,7 +56,10 @@ class Reservations:
         known = [row["order_id"] for row in rows]
         lines = _grouped(await self._session.fetch(allocations, "order_id", known, order_by=_LINE_ORDER))
         fates = _grouped(await self._session.fetch(parcels, "order_id", known))
-        return {row["order_id"]: _read(row, lines.get(row["order_id"], []), fates.get(row["order_id"], [])) for row in rows}
+        return {
+            row["order_id"]: _read(row, lines.get(row["order_id"], []), fates.get(row["order_id"], []))
+            for row in rows
+        }
 
 
 _LINE_ORDER = ("order_id", "line_id", "place_id")
@@ -128,7 +131,9 @@ def _read(row: Row, lines: Sequence[Row], fates: Sequence[Row]) -> Reservation:
         decision=_read_decision(row["decision"], allotments) if row["decision"] is not None else None,
         allotments=allotments,
         parcels={
-            fate["place_id"]: Parcel(fate["place_id"], Fate(fate["fate"]), fate["shipment_id"], fate["not_found"])
+            fate["place_id"]: Parcel(
+                fate["place_id"], Fate(fate["fate"]), fate["shipment_id"], fate["not_found"]
+            )
             for fate in fates
         },
     )

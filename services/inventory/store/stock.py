@@ -18,6 +18,11 @@ class Shelf:
     book: Book
     sequences: Mapping[str, int]
 
+    @property
+    def place_ids(self) -> set[str]:
+        """The places where any of them is or was."""
+        return {place_id for sku in self.skus for place_id in self.book.places(sku)}
+
 
 @dataclass(frozen=True, slots=True)
 class LevelsChanged:
@@ -61,7 +66,9 @@ class Stock:
         rows = {key: _level_row(*key, level) for key, level in changed.items()}
         known = [row for key, row in rows.items() if shelf.book.was_loaded(*key)]
         await self._session.update(stock, known, key=("sku", "place_id"))
-        await self._session.insert(stock, [row for key, row in rows.items() if not shelf.book.was_loaded(*key)])
+        await self._session.insert(
+            stock, [row for key, row in rows.items() if not shelf.book.was_loaded(*key)]
+        )
         by_sku: dict[str, dict[str, Level]] = {}
         for (sku, place_id), level in changed.items():
             by_sku.setdefault(sku, {})[place_id] = level

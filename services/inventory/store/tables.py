@@ -65,7 +65,7 @@ stock = Table(
     Index("stock_place", "place_id", "sku"),
     postgresql_with={"fillfactor": "70"},
 )
-"""Counters: always the sums of the ledger. A place may hold stock and be unknown to the catalogue; it ships nothing then."""
+"""Counters: always the sums of the ledger. A place unknown to the catalogue may hold stock; it ships nothing."""
 
 ledger = Table(
     "ledger",
@@ -88,7 +88,7 @@ ledger = Table(
     Index("ledger_place", "place_id", "id"),
     Index("ledger_cause", "cause_id"),
 )
-"""Every movement: how many units, and by how much it changed each counter. A trigger forbids to change or delete a row."""
+"""Every movement: how many units, and by how much it changed each counter. A trigger keeps it append-only."""
 
 reservations = Table(
     "reservations",

@@ -1,5 +1,6 @@
 """How money, dates, places and other values look in a person's language (CLDR, by Babel)."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
@@ -13,6 +14,7 @@ from babel.numbers import format_decimal, parse_pattern
 from services.notifications.domain.money import amount, exponent
 
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+_LETTER_MEETS_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
 
 def plain(text: str) -> str:
@@ -51,10 +53,9 @@ class Formats:
             pattern = parse_pattern(self._locale.currency_formats["standard"].pattern)
             pattern.frac_prec = (decimals, decimals)
             self._patterns[decimals] = pattern
-        text: str = pattern.apply(
-            amount(minor, currency), self._locale, currency=currency, currency_digits=False
-        )
-        return text
+        text = pattern.apply(amount(minor, currency), self._locale, currency=currency, currency_digits=False)
+        # CLDR's currency spacing, which Babel leaves out: KWD 5, not KWD5.
+        return _LETTER_MEETS_DIGIT.sub("\xa0", text)
 
     def number(self, value: int) -> str:
         """A count with the locale's digit grouping."""

@@ -14,6 +14,7 @@ from typing import Literal
 from aiosmtplib import SMTP as Client
 from aiosmtplib import (
     SMTPException,
+    SMTPHeloError,
     SMTPRecipientRefused,
     SMTPResponseException,
     SMTPSenderRefused,
@@ -30,6 +31,12 @@ Security = Literal["none", "starttls", "tls"]
 _GONE = (SMTPServerDisconnected, SMTPTimeoutError, OSError)
 _CLOSING = 421
 _TOO_LARGE = 552
+# Dot-atoms (RFC 5322, 3.2.3; RFC 6532 adds letters of all scripts). Quoted local parts are not taken.
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_LOCAL_PART = re.compile(rf"^{_ATOM}(\.{_ATOM})*$")
+_DOMAIN = re.compile(r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
+_SPECIALS = re.compile(r'[()<>@,:;\\"\[\]]')
+_LONGEST_NAME = 70
 _ENHANCED_CODE = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 
 
@@ -83,15 +90,11 @@ class SmtpMailer:
             await line.close()
 
     def compose(self, mail: Mail, *, international: bool) -> bytes:
-        """The mail as it travels. Raises ValueError for an address that cannot be one.
-
-        Headers are set from single lines only (`plain`), so no name can begin a header of its own;
-        the email library refuses line ends a second time.
-        """
+        """The mail as it travels. Raises ValueError for an address that cannot be one."""
         message = EmailMessage(policy=(SMTPUTF8 if international else SMTP).clone(cte_type="7bit"))
-        message["From"] = Address(self._sender_name, addr_spec=self._sender)
-        message["To"] = Address(plain(mail.name or ""), addr_spec=ascii_domain(mail.recipient))
-        message["Subject"] = plain(mail.content.subject)
+        message["From"] = _address(self._sender_name, self._sender)
+        message["To"] = _address(mail.name or "", mail.recipient)
+        message["Subject"] = header_text(mail.content.subject)
         message["Date"] = localtime()
         message["Message-ID"] = mail.message_id
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps holiday notices from answering
@@ -100,7 +103,9 @@ class SmtpMailer:
         message.set_content(mail.content.text)
         message.add_alternative(mail.content.html, subtype="html")
         message["Content-Language"] = mail.content.language.replace("_", "-")
-        return message.as_bytes()
+        content = message.as_bytes()
+        _check_headers(content, expected=len(message))
+        return content
 
     @property
     def sender(self) -> str:
@@ -121,8 +126,17 @@ class SmtpLine:
         self._client.close()
         try:
             await self._client.connect()
+            if self._client.is_ehlo_or_helo_needed:
+                await self._greet()
         except (SMTPException, OSError) as error:
             raise MailServerAway(_text(error)) from error
+
+    async def _greet(self) -> None:
+        """Learn what the server can do; an old one can nothing beyond RFC 821."""
+        try:
+            await self._client.ehlo()
+        except SMTPHeloError:
+            await self._client.helo()
 
     async def close(self) -> None:
         """Say goodbye if anybody listens."""
@@ -135,14 +149,14 @@ class SmtpLine:
         international = not mail.recipient.rpartition("@")[0].isascii()
         try:
             content = self._mailer.compose(mail, international=international)
-        except (ValueError, IndexError) as error:  # the email library raises both for bad addresses
+        except ValueError as error:
             return Refused(f"not a mail address: {error}", "bad address")
         try:
             async with asyncio.timeout(3 * self._timeout):
                 return await self._hand_over(mail, content, international)
         except MailServerAway as error:
             return Unsent(str(error))
-        except _GONE as error:
+        except (SMTPException, OSError) as error:
             self._client.close()
             return Deferred(_text(error))
 
@@ -156,7 +170,9 @@ class SmtpLine:
             if not self._client.is_connected:
                 await self.open()
             refused = await self._envelope(mail, len(content), international)
-        except _Closed:
+        except MailServerAway:
+            raise
+        except _GONE:
             await self.open()
             refused = await self._envelope(mail, len(content), international)
         if refused is not None:
@@ -168,7 +184,7 @@ class SmtpLine:
         return Accepted()
 
     async def _envelope(self, mail: Mail, size: int, international: bool) -> Answer | None:
-        """Say from whom and to whom; None if the content may follow."""
+        """Say from whom and to whom; None if the content may follow. Raises what `_GONE` names."""
         options = [f"SIZE={size}"] if self._client.supports_extension("size") else []
         if international:
             if not self._client.supports_extension("smtputf8"):
@@ -179,13 +195,12 @@ class SmtpLine:
             await self._client.mail(self._mailer.sender, options=options, encoding=encoding)
         except SMTPSenderRefused as error:
             if error.code == _CLOSING:
-                raise _Closed from error
+                raise SMTPServerDisconnected(_text(error)) from error
             if error.code == _TOO_LARGE or international:
                 return await self._judge(error)
             # What the server has against the sender, that is us, is not held against the mail.
+            await self._judge(error)
             return Unsent(_text(error))
-        except _GONE as error:
-            raise _Closed from error
         try:
             await self._client.rcpt(ascii_domain(mail.recipient), encoding=encoding)
         except SMTPRecipientRefused as error:
@@ -202,14 +217,41 @@ class SmtpLine:
         return Deferred(_text(error))
 
 
-class _Closed(ConnectionError):
-    """The server ended the connection before it knew of the mail."""
+def header_text(text: str) -> str:
+    """A text that as a header stays one: a single line, without the encoded words of RFC 2047.
+
+    Python's email library decodes encoded words in what it is given and writes line ends it finds in them
+    as line ends, so a name like `=?utf-8?q?x=0D=0ABcc:=20...?=` would add a header.
+    """
+    return plain(text).replace("=?", "= ?")
+
+
+def display_name(name: str) -> str:
+    """A name as it stands beside an address: without the characters that would have to be quoted there.
+
+    Python's email library drops the quotes of names it has to fold, and then `a, b <c>` is two addresses.
+    """
+    return " ".join(_SPECIALS.sub(" ", header_text(name)).split())[:_LONGEST_NAME]
 
 
 def ascii_domain(address: str) -> str:
     """The address with its domain in the ASCII form of IDNA; raises ValueError where there is none."""
     local, _, domain = address.rpartition("@")
     return f"{local}@{domain.encode('idna').decode('ascii')}"
+
+
+def _address(name: str, address: str) -> Address:
+    local, _, domain = ascii_domain(address).rpartition("@")
+    if not _LOCAL_PART.match(local) or not _DOMAIN.match(domain) or "=?" in local:
+        raise ValueError("it has characters that addresses do not have")
+    return Address(display_name(name), local, domain)
+
+
+def _check_headers(content: bytes, expected: int) -> None:
+    """The second lock on the same door: as many headers as were set, whatever the library made of them."""
+    head = content.partition(b"\r\n\r\n")[0]
+    if sum(line[:1] not in (b" ", b"\t") for line in head.splitlines()) != expected:
+        raise ValueError("a header broke out of its line")
 
 
 def _text(error: BaseException) -> str:

@@ -8,7 +8,13 @@ from services.notifications.store import Tx
 from shared.contracts.orders import OrderCancelled
 from shared.messaging.message import Message
 
-_GROUNDS = {"cancel_requested": "asked"}
+_GROUNDS = {
+    "cancel_requested": "asked",
+    "out_of_stock": "stock",
+    "units_not_found": "stock",
+    "payment_failed": "payment",
+    "payment_deadline": "payment",
+}
 """The reason that orders gives -> the words that customers get; none for any other."""
 
 

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal, TypeVar
-
-T = TypeVar("T")
+from typing import Any, Literal
 
 UNASKED = "-"
 """Stands for the request id of a payment operation that nobody asked for, such as a sale."""
@@ -169,12 +167,17 @@ class Facts:
     said: Said = Said()
 
 
-def join(a: T, b: T) -> T:
+def join(a: Facts, b: Facts) -> Facts:
     """Both at once: commutative, associative, idempotent.
 
     Maps and sets are united, records join field by field, nothing joins with something to something, and
     of two plain values the greater one stands.
     """
+    joined: Facts = _join(a, b)
+    return joined
+
+
+def _join(a: Any, b: Any) -> Any:
     if a is b or a == b:
         return a
     if a is None or b is None:
@@ -182,11 +185,11 @@ def join(a: T, b: T) -> T:
     if isinstance(a, Mapping):
         return _join_maps(a, b)
     if isinstance(a, frozenset):
-        return a | b  # type: ignore[operator, return-value]
-    names = _names(type(a))
+        return a | b
+    names = _names(a.__class__)
     if names:
-        return type(a)(*(join(getattr(a, name), getattr(b, name)) for name in names))
-    return max(a, b)  # type: ignore[type-var]
+        return type(a)(*(_join(getattr(a, name), getattr(b, name)) for name in names))
+    return max(a, b)
 
 
 def _join_maps(a: Any, b: Any) -> Any:
@@ -194,10 +197,10 @@ def _join_maps(a: Any, b: Any) -> Any:
         return a or b
     joined = dict(a)
     for key, value in b.items():
-        joined[key] = join(joined[key], value) if key in joined else value
+        joined[key] = _join(joined[key], value) if key in joined else value
     return joined
 
 
 @lru_cache(maxsize=64)
-def _names(kind: type) -> tuple[str, ...]:
+def _names(kind: Any) -> tuple[str, ...]:
     return tuple(item.name for item in fields(kind)) if hasattr(kind, "__dataclass_fields__") else ()

@@ -20,7 +20,7 @@ def settle(decision: Decision, held: Held, tx: Tx, command: Command[Any]) -> Out
 
 
 def refuse(refusal: Refusal) -> Refused:
-    """A refusal in the form of HTTP: 422 for what can never be right, 409 for the rest, with Retry-After if it helps."""
+    """A refusal as HTTP: 422 for what can never be right, else 409, with Retry-After where waiting helps."""
     if isinstance(refusal, Faulty):
         count = len(refusal.faults)
         return Refused(422, "faulty_fields", f"{count} faulty field(s); see errors", _errors(refusal.faults))
@@ -68,4 +68,6 @@ def _time(at: datetime | None) -> str | None:
 
 
 def _errors(faults: tuple[Fault, ...]) -> tuple[FieldError, ...]:
-    return tuple(FieldError(field=each.field, problem=each.problem, remedy=each.remedy) for each in faults[:100])
+    return tuple(
+        FieldError(field=each.field, problem=each.problem, remedy=each.remedy) for each in faults[:100]
+    )

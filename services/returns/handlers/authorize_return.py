@@ -36,7 +36,12 @@ async def authorize_return(commands: Sequence[Command[AuthorizeReturn]], tx: Tx)
             outcomes.append(_unknown_order(command.value))
             continue
         decision = authorize(
-            order, command.value.request, tx.settings.policy, return_id=command.id, now=tx.now, actor=command.actor
+            order,
+            command.value.request,
+            tx.settings.policy,
+            return_id=command.id,
+            now=tx.now,
+            actor=command.actor,
         )
         outcome = settle(decision, held, tx, command)
         new = isinstance(decision, Change) and decision.says is not None
@@ -51,4 +56,6 @@ def _created(done: Done) -> Done:
 
 def _unknown_order(asked: AuthorizeReturn) -> Refused:
     name = asked.order_id or ":".join(asked.name or ())
-    return Refused(404, "unknown_order", f"No confirmed order {name} is known here; check the id, or wait a moment.")
+    return Refused(
+        404, "unknown_order", f"No confirmed order {name} is known here; check the id, or wait a moment."
+    )

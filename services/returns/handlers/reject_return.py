@@ -11,7 +11,7 @@ from shared.messaging.message import Command, Outcome
 
 @dataclass(frozen=True, slots=True)
 class RejectReturn:
-    """Which return, and why: its customer is told."""
+    """Which return, and why."""
 
     return_id: str
     reason: str

@@ -15,5 +15,7 @@ async def shipment_delivered(messages: Sequence[Message[ShipmentDelivered]], tx:
     held = await tx.store.hold_heard(traces(messages))
     for message in messages:
         event = message.event
-        held.keep(deliver(held[event.order_id], event.shipment_id, event.delivered_at.astimezone(UTC)))
+        # A carrier's clock may be ahead; nothing was delivered after we were told so.
+        delivered_at = min(event.delivered_at, message.time).astimezone(UTC)
+        held.keep(deliver(held[event.order_id], event.shipment_id, delivered_at))
     await tx.store.save(held)

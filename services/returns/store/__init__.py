@@ -14,9 +14,10 @@ from shared.db.transaction import Transaction
 
 
 class Store:
-    """Queries per aggregate, and orders held with their returns for a decision."""
+    """Queries per aggregate, and orders held with their returns for a decision. `now` is database time (UTC)."""
 
     def __init__(self, session: Session) -> None:
+        self.now = session.now
         self.orders = Orders(session)
         self.returns = Returns(session)
 

@@ -77,7 +77,8 @@ def cancel(order_id: str) -> OrderCancelRequested:
 
 def scan(number: str, status: ScanStatus, at: str = "2026-01-10T12:00:00Z", **fields: Any) -> ShipmentTrackingSubmitted:
     """A carrier's scan; `at` is an ISO time."""
-    values = {"scan_id": new_id(), "carrier": "local", "occurred_at": datetime.fromisoformat(at)} | fields
+    values: dict[str, Any] = {"scan_id": new_id(), "carrier": "local", "occurred_at": datetime.fromisoformat(at)}
+    values |= fields
     return ShipmentTrackingSubmitted(tracking_number=number, status=status, **values)
 
 

@@ -223,4 +223,25 @@ async def test_a_sender_that_is_stopped_releases_what_it_has_not_begun(
     assert len(mailbox.messages()) == mailbox.distinct() == 50
 
 
+async def test_a_mail_that_cannot_be_made_does_not_hold_up_the_others(
+    platform: Platform, topic_prefix: str, mailbox: Mailbox, notifying: Notifying
+) -> None:
+    broken, odd, fine = Order(), Order(email="a..b@customers.example"), Order()
+    url = platform.create_database("notifications")
+    async with (
+        notifying(database_url=url, roles=("consumer", "relay")) as hearing,
+        wire(platform, topic_prefix) as topics,
+    ):
+        await tell(topics, [broken, odd, fine])
+        await all_are(hearing, queued=3)
+        await hearing.rows("UPDATE deliveries SET data = '{}' WHERE order_id = :order", order=broken.id)
+        async with notifying(database_url=url, roles=("jobs",)):
+            await all_are(hearing, sent=1, failed=2)
+        failed: Any = await topics.expect(NotificationFailed, lambda event: event.order_id == broken.id)
+        refused: Any = await topics.expect(NotificationFailed, lambda event: event.order_id == odd.id)
+    assert failed.reason == "refused: unrenderable"
+    assert refused.reason == "refused: bad address"
+    assert [mail.recipient for mail in mailbox.messages()] == [fine.email]
+
+
 _HELP = "Attempts to tell people, by what came of them"

@@ -102,7 +102,9 @@ def test_orders_come_in_the_order_of_purchase_and_are_valid(happenings: list[Hap
             assert body.total == sum(line.total for line in body.lines) + body.shipping
 
 
-def test_rows_of_one_product_are_one_line_with_a_quantity_and_freight_is_shipping(happenings: list[Happening]) -> None:
+def test_rows_of_one_product_are_one_line_with_a_quantity_and_freight_is_shipping(
+    happenings: list[Happening],
+) -> None:
     body = sale(happenings, "o-merged").body
     assert [(line["sku"], line["quantity"], line["unit_price"], line["total"]) for line in body["lines"]] == [
         ("p1", 2, 1000, 2000),
@@ -128,7 +130,9 @@ def test_what_does_not_add_up_is_evened_or_replayed_and_told(tmp_path: Path) -> 
     assert told == {"above": 1, "off": 1, "short": 1}
 
 
-def test_orders_without_lines_are_sent_to_be_refused_and_cancelled_ones_cancelled(happenings: list[Happening]) -> None:
+def test_orders_without_lines_are_sent_to_be_refused_and_cancelled_ones_cancelled(
+    happenings: list[Happening],
+) -> None:
     assert sale(happenings, "o-empty").faulty
     assert sale(happenings, "o-empty").payments == ()
     assert [h.external_id for h in happenings if isinstance(h, Cancellation)] == ["o-cancelled"]
@@ -142,7 +146,9 @@ def test_people_are_made_up_once_each_and_places_are_the_sellers_states(
     assert first["email"].endswith("@example.com")
     source = Olist(write(tmp_path))
     assert [place.place_id for place in source.places()] == ["sellers-RJ", "sellers-SP"]
-    stock: dict[tuple[str, str], Any] = {(entry.sku, entry.place_id): entry.quantity for entry in source.stock()}
+    stock: dict[tuple[str, str], Any] = {
+        (entry.sku, entry.place_id): entry.quantity for entry in source.stock()
+    }
     assert stock.keys() == {("p1", "sellers-SP"), ("p2", "sellers-RJ")}
     assert stock["p1", "sellers-SP"] >= 7
     assert [(product.weight_g, product.size_mm) for product in source.products()] == [

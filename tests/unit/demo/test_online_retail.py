@@ -90,7 +90,9 @@ def test_what_cannot_be_an_order_says_why(happenings: list[Happening]) -> None:
     }
 
 
-def test_lines_that_are_left_out_of_an_order_are_told(source: OnlineRetail, happenings: list[Happening]) -> None:
+def test_lines_that_are_left_out_of_an_order_are_told(
+    source: OnlineRetail, happenings: list[Happening]
+) -> None:
     assert source.told["lines left out of orders: manual entry"] == 1
 
 

@@ -156,7 +156,9 @@ def test_pickers_find_everything_but_of_one_line() -> None:
 
 def test_a_recount_releases_what_was_set_aside_before_it_writes_off() -> None:
     missing = UnitsNotFound(line_id="1", sku="A", quantity=2)
-    parcels = tuple(CancelledParcel(shipment_id=f"s{n}", place_id="p", not_found=(missing,)) for n in range(40))
+    parcels = tuple(
+        CancelledParcel(shipment_id=f"s{n}", place_id="p", not_found=(missing,)) for n in range(40)
+    )
     cancelled = ShipmentCancelled(order_id="o1", parcels=parcels, requested=False, reason="units not found")
     said = Warehouse(Dice(1), CALM).recount(cancelled)
     assert len({adjustment.adjustment_id for adjustment in said}) == len(said)
@@ -165,7 +167,9 @@ def test_a_recount_releases_what_was_set_aside_before_it_writes_off() -> None:
     assert len(released) == 40
     assert 0 < len(gone) < 40
     for adjustment in gone:
-        before = next(a for a in released if a.adjustment_id == adjustment.adjustment_id.removesuffix("-gone"))
+        before = next(
+            a for a in released if a.adjustment_id == adjustment.adjustment_id.removesuffix("-gone")
+        )
         assert said.index(before) < said.index(adjustment)
         assert adjustment.delta == before.delta == -2
 

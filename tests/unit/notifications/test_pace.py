@@ -1,6 +1,7 @@
 """The rate limit gives out moments, never two of them too close."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,5 +44,5 @@ def test_moments_are_never_closer_than_the_rate_allows(
         if taken.count:
             next_at = taken.end
     spacing = timedelta(seconds=1 / rate)
-    for one, other in zip(moments, moments[1:], strict=False):
+    for one, other in pairwise(moments):
         assert other - one >= spacing - timedelta(microseconds=1)

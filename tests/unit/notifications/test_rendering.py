@@ -14,7 +14,7 @@ from services.notifications.ports import Unrenderable
 
 TEMPLATES = Templates(shop="Casa & Co", support="help@casa.example", zone=ZoneInfo("UTC"))
 ALL = [(template, language) for template, languages in TEMPLATES.languages.items() for language in languages]
-HOSTILE = "{{ 7*7 }}{% raw %}<script>alert(1)</script>\r\nBcc: all@evil.example\u2028\x00\u202e\"'"
+HOSTILE = "{{ 7*191 }}{% raw %}<script>alert(1)</script>\r\nBcc: all@evil.example\u2028\x00\u202e\"'"
 
 
 def sample(template: str) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def test_no_value_becomes_markup_header_or_template(template: str, language: str
         assert "\u2028" not in part
         assert "\x00" not in part
         assert "\u202e" not in part
-        assert "{{ 7*7 }}{% raw %}" in part
-        assert "49" not in part
+        assert "{{ 7*191 }}{% raw %}" in part
+        assert "1337" not in part
     assert "\n" not in rendered.subject
     assert "\nBcc" not in rendered.text
     page = Tags(rendered.html)
@@ -112,7 +112,7 @@ def test_no_value_becomes_markup_header_or_template(template: str, language: str
         ("de-AT", "de", "€\xa01.235,64"),
         ("de_CH", "de", "EUR\xa01’235.64"),
         ("pt", "pt_BR", "€\xa01.235,64"),
-        ("pt_PT", "pt_BR", "1235,64\xa0€"),
+        ("pt_PT", "pt_BR", "1\xa0235,64\xa0€"),
         ("pt_BR", "pt_BR", "€\xa01.235,64"),
         ("fr_FR", "en", "€1,235.64"),  # no French templates: English with English numbers
         ("de_ZZ", "de", "1.235,64\xa0€"),  # no such place

@@ -49,7 +49,7 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
     "oms_saga_deadline_overdue": (),
     "oms_saga_compensations_total": ("step",),
     "oms_saga_unexpected_event_total": ("state", "event"),
-    "oms_build_info": ("version", "schema", "contract"),
+    "oms_build_info": ("version", "schema"),
     "oms_contract_unknown_type_total": ("topic",),
     "oms_telemetry_spans_lost_total": (),
 }

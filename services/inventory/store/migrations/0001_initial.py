@@ -145,6 +145,16 @@ def _create_reservations() -> None:
 def downgrade() -> None:
     """Drop everything."""
     drop_messaging_tables(op)
-    for table in ("receipts", "adjustments", "parcels", "allocations", "reservations", "ledger", "stock", "places", "skus"):
+    for table in (
+        "receipts",
+        "adjustments",
+        "parcels",
+        "allocations",
+        "reservations",
+        "ledger",
+        "stock",
+        "places",
+        "skus",
+    ):
         op.drop_table(table)
     op.execute("DROP FUNCTION ledger_is_append_only()")

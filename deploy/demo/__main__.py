@@ -1,0 +1,107 @@
+"""python -m deploy.demo: real orders through all services, with a verdict. Exit code 0 only if all is true."""
+
+import asyncio
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.console import Console
+
+from deploy.demo import report as reporting
+from deploy.demo.datasets import Dataset, DatasetError, open_dataset
+from deploy.demo.invariants import check, count_dead_letters
+from deploy.demo.play import Play, Played
+from deploy.demo.quiet import Quiet
+from deploy.demo.services import Http, Unexpected
+from deploy.demo.setting_up import load
+from deploy.demo.stage import BUILD, Stage, stage
+from deploy.local import PlatformError
+from deploy.local.progress import shown
+from deploy.local.settings import SERVICES
+
+console = Console()
+
+
+def demo(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the olist or the online-retail files, recognised by their names.",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    orders: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many orders; 2,000 are generated, of a data set all are replayed."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same orders, people and mishaps.")] = 1,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running; `make down` stops it.")
+    ] = False,
+) -> None:
+    """Play a shop for the suite, from the first order to the last refund, and judge what came of it.
+
+    Starts Kafka, PostgreSQL and the five services on databases and topics of their own, loads places and stock,
+    submits orders over HTTP and over Kafka, and plays everybody around the suite: payers and their bank, warehouse,
+    carrier, customers who cancel and return. When nothing moves any more the invariants are checked over all five
+    databases. Figures and verdict go to build/demo.json, mails to build/mails.
+    """
+    try:
+        dataset = open_dataset(data, orders=orders, seed=seed)
+        broken = uvloop.run(_demo(dataset, seed=seed, keep=keep))
+    except KeyboardInterrupt:
+        console.print("\nstopped; everything that was started is down")
+        sys.exit(130)
+    except (PlatformError, DatasetError, Unexpected, TimeoutError) as error:
+        console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    sys.exit(1 if broken else 0)
+
+
+async def _demo(dataset: Dataset, *, seed: int, keep: bool) -> int:
+    """Play and judge; returns the number of broken invariants."""
+    console.print(f"[bold]{dataset.name}[/]: {dataset.story}")
+    with ExitStack() as stack:
+        with shown(console) as progress:
+            set_stage = stack.enter_context(stage(progress, keep=keep))
+            http = Http({name: set_stage.services.url(name) for name in SERVICES})
+            stocked = await load(dataset, http, progress)
+        console.print(", ".join(f"{count:,} {what}" for what, count in stocked.items()), highlight=False)
+        async with http:
+            quiet = Quiet(set_stage.databases, set_stage.platform.kafka, set_stage.prefix)
+            play = Play(dataset, http, set_stage.platform.kafka, set_stage.prefix, seed, quiet)
+            played = await play.run(console)
+            report = await _judge(played, set_stage)
+            await _tell(report, played, dataset, http)
+    return sum(not verdict["ok"] for verdict in report["invariants"].values())
+
+
+async def _judge(played: Played, set_stage: Stage) -> dict[str, Any]:
+    mails = set_stage.mailbox.distinct()
+    verdicts = await asyncio.to_thread(check, set_stage.databases, played.submitted(mails))
+    report = reporting.as_json(
+        played,
+        verdicts,
+        set_stage.platform.versions,
+        mails=mails,
+        dead_letters=await asyncio.to_thread(count_dead_letters, set_stage.databases),
+    )
+    reporting.write(report, BUILD / "demo.json")
+    return report
+
+
+async def _tell(report: dict[str, Any], played: Played, dataset: Dataset, http: Http) -> None:
+    if played.book.example is not None:
+        answer = await http.get("orders", f"/orders/{played.book.example}")
+        reporting.show_order(answer.body, console)
+    reporting.show(report, played, dataset, console)
+    console.print("\n[bold]API documentation[/]")
+    for name, url in http.urls.items():
+        console.print(f"  {name:14} {url}/docs", highlight=False)
+
+
+if __name__ == "__main__":
+    typer.run(demo)

@@ -1,0 +1,144 @@
+"""The play from the first order to the last mail."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from deploy.demo.agenda import Agenda
+from deploy.demo.book import Book
+from deploy.demo.company import HEARD, Company
+from deploy.demo.datasets.model import Dataset, Dice
+from deploy.demo.desk import Desk
+from deploy.demo.display import Display
+from deploy.demo.hands import Hands
+from deploy.demo.intake import Intake
+from deploy.demo.invariants import Paid, Submitted
+from deploy.demo.players.customers import Customers
+from deploy.demo.players.payments import PaymentService
+from deploy.demo.players.warehouse import Warehouse
+from deploy.demo.quiet import Quiet
+from deploy.demo.services import Http
+from deploy.demo.topics import Topics
+from shared.contracts.envelope import Event
+
+IN_FLIGHT = 256
+"""Orders that may be open at once; each holds a little memory here and work in the services."""
+_STANDSTILL = 60.0
+"""Seconds without any news after which the play is given up, with the reason."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What was played."""
+
+    book: Book
+    payments: PaymentService
+    seconds: float
+    """From the first order to quiet."""
+
+    def submitted(self, message_ids: int) -> Submitted:
+        """What the invariants are told; so many different mails arrived."""
+        return Submitted(
+            accepted=dict(self.book.accepted),
+            refused=set(self.book.refused),
+            objections=tuple(self.payments.impossible),
+            message_ids=message_ids,
+            payments={
+                name: Paid(
+                    account.order_id, account.authorized, account.captured, account.refunded, account.voided
+                )
+                for name, account in self.payments.accounts.items()
+            },
+        )
+
+
+class Play:
+    """Everybody around the suite, playing one data set."""
+
+    def __init__(
+        self, dataset: Dataset, http: Http, bootstrap: str, prefix: str, seed: int, quiet: Quiet
+    ) -> None:
+        habits, dice = dataset.habits, Dice(seed)
+        self.dataset = dataset
+        self.book = Book(IN_FLIGHT)
+        self._http = http
+        self._quiet = quiet
+        self._agenda = Agenda()
+        self._topics = Topics(bootstrap, prefix, HEARD, self._hear)
+        book, agenda, topics = self.book, self._agenda, self._topics
+        customers = Customers(dice, habits)
+        first_place = next(dataset.places()).place_id
+        desk = Desk(book, agenda, http, topics, customers)
+        self._hands = Hands(book, agenda, http, topics, dice, Warehouse(dice, habits), first_place)
+        self._intake = Intake(book, agenda, http, topics, dice, customers, desk)
+        self._company = Company(book, agenda, http, topics, dice, habits, self._intake, desk, self._hands)
+
+    async def _hear(self, event: Event, headers: Mapping[str, str]) -> None:
+        await self._company.hear(event, headers)
+
+    async def run(self, console: Console) -> Played:
+        """Play until everything is quiet. Raises what goes wrong, or TimeoutError with what does not come to rest."""
+        await self._topics.start()
+        display = Display(self.book, self._http, console, self.dataset.count())
+        started = time.monotonic()
+        background = [
+            asyncio.create_task(work, name=name)
+            for name, work in (
+                ("listening", self._topics.listen()),
+                ("warehouse", self._hands.work()),
+                ("display", display.run()),
+            )
+        ]
+        playing = asyncio.create_task(self._play(), name="playing")
+        try:
+            await asyncio.wait([playing, *background], return_when=asyncio.FIRST_COMPLETED)
+            for task in background:
+                if task.done():
+                    task.result()  # Raises: none of these ends by itself.
+            await playing
+            return Played(self.book, self._company.payments, time.monotonic() - started)
+        finally:
+            for task in (playing, *background):
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(playing, *background, return_exceptions=True)
+            await self._agenda.close()
+            await self._topics.stop()
+
+    async def _play(self) -> None:
+        await self._intake.run(self.dataset)
+        await self._come_to_rest()
+
+    async def _come_to_rest(self) -> None:
+        """Until nobody here has anything to do and the services are quiet, twice in a row."""
+        last, since = self._movement(), time.monotonic()
+        quiet, noises = 0, ["nobody looked yet"]
+        while quiet < 2:
+            self._agenda.check()
+            noises = await self._noises()
+            quiet = 0 if noises else quiet + 1
+            now = self._movement()
+            if now != last:
+                last, since = now, time.monotonic()
+            elif time.monotonic() - since > _STANDSTILL:
+                raise TimeoutError(f"nothing moved for {_STANDSTILL:.0f} s, and yet: {'; '.join(noises)}")
+            await asyncio.sleep(0.3)
+
+    def _movement(self) -> object:
+        return sum(self.book.seen.values()), self.book.told.total(), self.book.submitted
+
+    async def _noises(self) -> list[str]:
+        here = {
+            "orders not over": self.book.open,
+            "things to do": self._agenda.open,
+            "messages to say": self._topics.unsent,
+            "changed orders without an answer": self._intake.unanswered,
+            "parcels to handle": int(not self._hands.idle),
+            "messages to hear": await self._topics.unheard(),
+        }
+        noises = [f"{count} {what}" for what, count in here.items() if count]
+        return noises or await self._quiet.noises()

@@ -1,0 +1,1 @@
+"""What is neither Kafka nor PostgreSQL: a gazetteer."""

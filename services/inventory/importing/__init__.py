@@ -1,0 +1,1 @@
+"""Loading SKUs, places and adjustments from CSV and JSON Lines files."""

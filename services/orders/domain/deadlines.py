@@ -1,0 +1,99 @@
+"""What an order waits for, and until when."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from services.orders.domain.balance import balance
+from services.orders.domain.facts import Facts
+from services.orders.domain.order import Order, dispatched, end_of
+
+Kind = Literal["stock", "payment", "hold", "cancel_answer", "shipment", "delivery", "payment_answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long an order may wait for each thing. Stock and payment end it, the others call a person."""
+
+    stock: timedelta
+    payment: timedelta
+    hold: timedelta
+    cancel_answer: timedelta
+    shipment: timedelta
+    delivery: timedelta
+    payment_answer: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An order waits for something since a moment; `key` names it within the order."""
+
+    kind: Kind
+    subject: str
+    since: datetime
+
+    @property
+    def key(self) -> str:
+        """`kind` or `kind:subject`."""
+        return f"{self.kind}:{self.subject}" if self.subject else self.kind
+
+
+def waits(order: Order) -> Iterator[Wait]:
+    """Everything the order waits for now."""
+    said, reservation = order.facts.said, order.reservation
+    if not order.confirmed and not order.final:
+        if reservation is None:
+            yield Wait("stock", "", order.terms.placed_at)
+        elif balance(order).funds < order.terms.total:
+            yield Wait("payment", "", reservation.at)
+        for key, hold in order.facts.holds.items():
+            if hold.placed is not None and hold.released is None:
+                yield Wait("hold", key, hold.placed.at)
+    elif not order.final:
+        if order.cancelling and said.cancel_requested is not None:
+            yield Wait("cancel_answer", "", said.cancel_requested)
+        yield from _parcels(order)
+    yield from _answers(order.facts)
+
+
+def _parcels(order: Order) -> Iterator[Wait]:
+    confirmed = order.facts.said.confirmed
+    for key, _, parcel in order.parcels:
+        if end_of(parcel) is None and dispatched(parcel):
+            yield Wait("delivery", key, parcel.seen.get("dispatched") or min(parcel.seen.values()))
+        elif end_of(parcel) is None and confirmed is not None:
+            yield Wait("shipment", key, confirmed)
+
+
+def _answers(facts: Facts) -> Iterator[Wait]:
+    for key, request in facts.said.requests.items():
+        payment = facts.payments[request.payment_id]
+        answered = (payment.captured, payment.refunded, payment.voided, payment.failed)
+        if not any(key in answers for answers in answered):
+            yield Wait("payment_answer", key, request.at)
+
+
+def next_deadline(order: Order, windows: Windows) -> datetime | None:
+    """When to look at the order again, if nothing is heard of it; None when it waits for nothing."""
+    return min((_end(wait, windows) for wait in waits(order) if not _is_passed(order, wait)), default=None)
+
+
+def passed(order: Order, windows: Windows, until: datetime) -> tuple[str, ...]:
+    """The keys of deadlines that lie before `until` and that nobody noted yet.
+
+    `until` is the moment up to which everything sent to us was handled, not the time of the clock: an
+    answer that waits unread has come in time.
+    """
+    return tuple(
+        wait.key for wait in waits(order) if not _is_passed(order, wait) and _end(wait, windows) <= until
+    )
+
+
+def _is_passed(order: Order, wait: Wait) -> bool:
+    return wait.key in order.facts.passed
+
+
+def _end(wait: Wait, windows: Windows) -> datetime:
+    window: timedelta = getattr(windows, wait.kind)
+    return wait.since + window

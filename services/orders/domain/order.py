@@ -1,0 +1,107 @@
+"""One order as its facts show it: the questions that rules, states and people ask.
+
+Nothing is stored in here; everything is a pure function of terms and facts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from services.orders.domain.facts import Facts, Parcel, Reservation, Share, Word
+from services.orders.domain.terms import Terms
+
+ENDS = ("cancelled", "returned_to_sender", "lost", "delivered")
+"""How a parcel can end, in rising rank: should two be heard, the later of these counts (and a person is asked)."""
+NEVER_ARRIVED = frozenset({"cancelled", "returned_to_sender", "lost"})
+"""Ends after which a parcel is paid back."""
+_LEFT = frozenset({"dispatched", "exception", "delivered", "lost", "returned_to_sender"})
+"""News that only a parcel which left its place can make, whether or not its dispatch was heard of."""
+
+
+def end_of(parcel: Parcel) -> str | None:
+    """How the parcel ended; None while it has not."""
+    return next((end for end in reversed(ENDS) if end in parcel.seen), None)
+
+
+def dispatched(parcel: Parcel) -> bool:
+    """Whether the parcel left its place."""
+    return not _LEFT.isdisjoint(parcel.seen)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Terms and facts. Not slotted: what was worked out once is kept, since facts never change in place."""
+
+    terms: Terms
+    facts: Facts
+
+    @cached_property
+    def cancel_wanted(self) -> Word | None:
+        """The first wish that the order be cancelled."""
+        return min(self.facts.cancels.values(), key=lambda word: (word.at, word.by, word.why), default=None)
+
+    @cached_property
+    def reservation_id(self) -> str | None:
+        """The reservation that counts: the one that was confirmed, else the one with the smallest id."""
+        return self.facts.said.reservation or min(self.facts.reservations, default=None)
+
+    @property
+    def reservation(self) -> Reservation | None:
+        """What is held for the order."""
+        return self.facts.reservations.get(self.reservation_id) if self.reservation_id else None
+
+    @property
+    def on_hold(self) -> bool:
+        """Whether a hold is on that nobody released."""
+        return any(hold.placed is not None and hold.released is None for hold in self.facts.holds.values())
+
+    @cached_property
+    def parcels(self) -> tuple[tuple[str, Share, Parcel], ...]:
+        """Every parcel of the order, heard of or not: id, share, what is known of it."""
+        held = self.reservation.parcels.items() if self.reservation is not None else ()
+        return tuple((key, share, self.facts.parcels.get(key, Parcel())) for key, share in held)
+
+    def shares(self, ends: frozenset[str]) -> Iterator[tuple[str, int]]:
+        """Parcels that ended so, with their shares."""
+        return ((key, share.amount) for key, share, parcel in self.parcels if end_of(parcel) in ends)
+
+    @cached_property
+    def anything_dispatched(self) -> bool:
+        """Whether any parcel left its place."""
+        return any(dispatched(parcel) for parcel in self.facts.parcels.values())
+
+    @cached_property
+    def every_parcel_ended(self) -> bool:
+        """Whether parcels are known and all of them came to an end."""
+        return bool(self.parcels) and all(end_of(parcel) for _, _, parcel in self.parcels)
+
+    @cached_property
+    def every_parcel_cancelled(self) -> bool:
+        """Whether parcels are known and none of them will ship."""
+        return bool(self.parcels) and all(end_of(parcel) == "cancelled" for _, _, parcel in self.parcels)
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether fulfilment was asked to give the order up and has neither answered nor dispatched."""
+        asked = self.facts.said.cancel_requested is not None
+        return asked and not self.facts.answers and not self.anything_dispatched
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether fulfilment was told to ship."""
+        return self.facts.said.confirmed is not None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the order is over without anything shipped."""
+        return self.facts.said.cancelled is not None
+
+    @property
+    def completed(self) -> bool:
+        """Whether the order is over with something shipped."""
+        return self.facts.said.completed is not None
+
+    @property
+    def final(self) -> bool:
+        """Whether the order is over; money may still move."""
+        return self.cancelled or self.completed

@@ -1,0 +1,98 @@
+"""What the payment service is asked for, and what is told of its refunds.
+
+The formulas are in `balance.py`; here amounts become requests, each for one payment.
+"""
+
+from dataclasses import replace
+
+from services.orders.domain.attention import awaits_decision_on_capture
+from services.orders.domain.balance import balance, given_up, in_turn, requests_of, uncaptured, worth
+from services.orders.domain.facts import Operation
+from services.orders.domain.order import NEVER_ARRIVED, Order
+from services.orders.domain.sayings import Ask, Issue
+
+
+def has_payments(order: Order) -> bool:
+    """Whether there is any money to look at."""
+    return bool(order.facts.payments)
+
+
+def captures(order: Order) -> list[Ask]:
+    """Collect what is dispatched and not yet collected, over the open authorisations in turn."""
+    money = balance(order)
+    return _requests(order, "capture", in_turn(money.due, money.left))
+
+
+def gives(order: Order) -> list[Ask]:
+    """Pay back what a person decided to, each gift once."""
+    asked = {request.gift for _, request in requests_of(order.facts, "refund")}
+    asks: list[Ask] = []
+    room = dict(balance(order).room)
+    for key, gift in order.facts.gifts.items():
+        if key in asked:
+            continue
+        parts = in_turn(gift.amount, {gift.payment_id: room[gift.payment_id]} if gift.payment_id else room)
+        for payment_id, amount in parts:
+            room[payment_id] -= amount
+        new = _requests(order, "refund", parts, after=len(asks))
+        asks += [replace(ask, gift=key, reason=gift.word.why) for ask in new]
+    return asks
+
+
+def pays_back(order: Order) -> list[Ask]:
+    """Pay back what is kept above the cost, over the captured payments in turn; names what it newly counts."""
+    money = balance(order)
+    asks = _requests(order, "refund", in_turn(money.owed, money.room))
+    if order.cancelled:
+        return [replace(ask, reason="order cancelled") for ask in asks]
+    if asks:
+        returns, parcels = _newly_counted(order)
+        # Named once: whoever waits for a refund waits for the first of several.
+        asks[0] = replace(asks[0], returns=returns, parcels=parcels)
+    return asks
+
+
+def _newly_counted(order: Order) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    named: set[str] = set()
+    for key, request in requests_of(order.facts, "refund"):
+        if key not in order.facts.payments[request.payment_id].failed:
+            named.update(request.returns, request.parcels)
+    returns = {key for key in order.facts.returns if worth(order, key)}
+    parcels = {key for key, _ in order.shares(NEVER_ARRIVED)}
+    return tuple(sorted(returns - named)), tuple(sorted(parcels - named))
+
+
+def may_void(order: Order) -> bool:
+    """Whether nothing more will be collected.
+
+    While a capture is open, or failed and a person may still have it asked for again, the authorisation is
+    needed; a person gives it up by resolving the matter.
+    """
+    return order.final and not balance(order).capture_open and not awaits_decision_on_capture(order)
+
+
+def voids(order: Order) -> list[Ask]:
+    """Give up every authorisation that is neither given up nor wholly captured, also one that came late."""
+    payments = [key for key in sorted(order.facts.payments) if not given_up(order.facts, key)]
+    left = [(key, uncaptured(order.facts, key)) for key in payments]
+    return _requests(order, "void", [(key, amount) for key, amount in left if amount > 0])
+
+
+def tells(order: Order) -> list[Issue]:
+    """Say which money went back, once per refund."""
+    issues = []
+    for payment_id, payment in order.facts.payments.items():
+        for key, amount in payment.refunded.items():
+            if key not in order.facts.said.issued:
+                asked = order.facts.said.requests.get(key)
+                returns, parcels = (asked.returns, asked.parcels) if asked is not None else ((), ())
+                issues.append(Issue(key, payment_id, amount, returns, parcels))
+    return issues
+
+
+def _requests(order: Order, operation: Operation, parts: list[tuple[str, int]], after: int = 0) -> list[Ask]:
+    number = len(order.facts.said.requests) + after
+    return [
+        Ask(f"{order.terms.order_id}.{operation[0]}{number + index}", operation, payment_id, amount)
+        for index, (payment_id, amount) in enumerate(parts, start=1)
+    ]

@@ -1,0 +1,78 @@
+"""What orders can say: each a value, turned into an event by the handlers."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from services.orders.domain.facts import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The order was captured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The order is over and nothing of it ships; `reason` is a stable code."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Ship it, from the places of this reservation."""
+
+    reservation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Fulfilment is asked to give up the confirmed order."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Every parcel came to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The payment service is asked for an operation of one payment."""
+
+    request_id: str
+    operation: Operation
+    payment_id: str
+    amount: int
+    returns: tuple[str, ...] = ()
+    parcels: tuple[str, ...] = ()
+    reason: str = ""
+    gift: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Money went back to the payer."""
+
+    request_id: str
+    payment_id: str
+    amount: int
+    returns: tuple[str, ...]
+    parcels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A matter is put before a person; said to people only, on no topic."""
+
+    key: str
+    number: int
+    kind: str
+    reason: str
+    action: str
+
+
+Saying: TypeAlias = Place | Cancel | Confirm | Recall | Complete | Ask | Issue | Put

@@ -1,0 +1,103 @@
+"""What people and other systems may ask of an order, and what they hear instead when it is too late."""
+
+from dataclasses import dataclass
+
+from services.orders.domain.balance import balance, failed_requests
+from services.orders.domain.facts import Facts, Gift, Hold, Operation, Word
+from services.orders.domain.order import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Already:
+    """Nothing to do: it is so already. `as_before` says what, for people."""
+
+    as_before: str
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    """It contradicts what already happened; `instead` says what to do instead."""
+
+    code: str
+    instead: str
+
+
+Answer = Facts | Already | No
+"""New facts to join, or why there are none."""
+
+
+def cancel(order: Order, wish_id: str, word: Word) -> Answer:
+    """Cancel the whole order: until something left its place, and unless fulfilment already refused."""
+    if order.cancelled:
+        return Already("the order is cancelled")
+    if order.completed:
+        return No("order_completed", "The order is completed. Start a return for what should come back.")
+    if order.anything_dispatched:
+        instead = "Goods are on their way. Start a return as soon as they are delivered."
+        return No("already_dispatched", instead)
+    if "refused" in order.facts.answers:
+        why = order.facts.answers["refused"]
+        instead = f"Fulfilment refused to give it up ({why}). Start a return as soon as it is delivered."
+        return No("cancel_refused", instead)
+    if order.cancel_wanted is not None:
+        return Already("the order is being cancelled")
+    return Facts(cancels={wish_id: word})
+
+
+def hold(order: Order, hold_id: str, word: Word) -> Answer:
+    """Keep the order from being confirmed; only before it is."""
+    if hold_id in order.facts.holds:
+        return Already("this hold was placed before")
+    if order.final:
+        return No("order_over", "The order is over; there is nothing to hold.")
+    if order.confirmed:
+        instead = "The order was confirmed and is being shipped. Cancel it while nothing has left its place."
+        return No("already_confirmed", instead)
+    return Facts(holds={hold_id: Hold(placed=word)})
+
+
+def release(order: Order, hold_id: str | None, word: Word) -> Answer:
+    """Release one hold, or all."""
+    holds = order.facts.holds
+    if hold_id is not None and hold_id not in holds:
+        known = ", ".join(sorted(holds)) or "none"
+        return No("unknown_hold", f"The order has no hold {hold_id}; it has: {known}.")
+    chosen = [hold_id] if hold_id is not None else list(holds)
+    on = [key for key in chosen if holds[key].released is None]
+    if not on:
+        return Already("no such hold is on")
+    return Facts(holds={key: Hold(released=word) for key in on})
+
+
+def ask_again(order: Order, operation: Operation, payment_id: str | None) -> Answer:
+    """Ask the payment service again for what failed: of one payment or of all."""
+    failed = failed_requests(order.facts, operation, payment_id)
+    if not failed:
+        return No("nothing_failed", f"No {operation} failed here, so there is nothing to ask for again.")
+    return Facts(forgiven=frozenset(failed))
+
+
+def refund(order: Order, gift_id: str, amount: int, payment_id: str | None, word: Word) -> Answer:
+    """Pay back by hand, within what was captured and not yet paid back."""
+    if gift_id in order.facts.gifts:
+        return Already("this refund was asked for before")
+    room = balance(order).room
+    if payment_id is not None and payment_id not in room:
+        known = ", ".join(sorted(room)) or "none"
+        return No("unknown_payment", f"The order has no payment {payment_id}; it has: {known}.")
+    most = room[payment_id] if payment_id is not None else sum(room.values())
+    if amount > most:
+        what = f"payment {payment_id}" if payment_id is not None else "the order"
+        instead = f"At most {most} {order.terms.currency} (minor units) of {what} can be paid back now."
+        return No("more_than_captured", instead)
+    return Facts(gifts={gift_id: Gift(amount, payment_id or "", word)})
+
+
+def resolve(order: Order, number: int, word: Word) -> Answer:
+    """Close a matter that was put before people."""
+    keys = [key for key, flag in order.facts.said.flagged.items() if flag.number == number]
+    if not keys:
+        return No("unknown_attention", f"The order has no matter {number}.")
+    if keys[0] in order.facts.resolved:
+        return Already("this matter was resolved before")
+    return Facts(resolved={keys[0]: word})

@@ -1,0 +1,39 @@
+"""What the other services and the payment service say of an order: facts, in whatever order they come."""
+
+from collections.abc import Sequence
+
+from services.orders.handlers.reading import learnt
+from services.orders.handlers.settling import settle, speak
+from services.orders.store import Tx
+from shared.contracts.envelope import OrderEvent
+from shared.messaging.message import Message
+
+# In the timeline these would repeat what the order itself tells, or be long.
+_LEFT_OUT = {"order_id", "lines", "units", "places", "allocations", "shortages"}
+
+
+class UnknownOrder(LookupError):
+    """Something was said of an order that is not here. Parked: money or goods may hang on it."""
+
+
+async def order_facts(messages: Sequence[Message[OrderEvent]], tx: Tx) -> None:
+    """Joins the facts of each message to its order, then looks at the rules once per order."""
+    orders = await tx.store.orders.hold({message.event.order_id for message in messages})
+    last: dict[str, Message[OrderEvent]] = {}
+    for message in messages:
+        event = message.event
+        held = orders.get(event.order_id)
+        if held is None or held.expected:
+            raise UnknownOrder(
+                f"{event.topic} names order {event.order_id}, which is not here: check the id with its sender,"
+                " then replay or discard this message"
+            )
+        facts = learnt(event, held, tx.now)
+        detail = event.model_dump(mode="json", exclude_none=True, exclude=_LEFT_OUT)
+        held.learn(facts, event.topic, "", detail, str(message.id))
+        last[event.order_id] = message
+    for order_id, message in last.items():
+        settle(orders[order_id], tx, message)
+    await tx.store.orders.save(orders.values(), tx.settings.windows)
+    for held in orders.values():
+        speak(held, tx)

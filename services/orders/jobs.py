@@ -1,0 +1,46 @@
+"""Timed work: deadlines, what is to be measured, what nobody needs any more."""
+
+from datetime import timedelta
+
+from services.orders.domain.saga import State
+from services.orders.handlers.pass_deadlines import PassDeadlines, pass_deadlines
+from services.orders.settings import Settings
+from services.orders.store import Store
+from shared.messaging.message import Done
+from shared.runtime.service import Job, Service
+
+_AT_ONCE = 200
+
+
+async def look_at_deadlines(service: Service[Store, Settings]) -> int:
+    """Lets deadlines pass that everything sent to us was handled for."""
+    outcome = await service.command(pass_deadlines, PassDeadlines(_AT_ONCE), actor="job:deadlines")
+    return int(outcome.body["orders"]) if isinstance(outcome, Done) else 0
+
+
+async def measure(service: Service[Store, Settings]) -> int:
+    """Counts open orders by state, and those that need a person."""
+    async with service.read() as store:
+        counts = await store.listing.counts()
+        waiting = await store.listing.attention()
+    for state in State:
+        service.metrics.saga_active.labels(state.value).set(counts.get(state.value, 0))
+    service.metrics.gauge("orders_needing_attention", "Orders that need a person").set(waiting)
+    return 0
+
+
+async def purge(service: Service[Store, Settings]) -> int:
+    """Deletes orders that were over long ago, and cancellations whose order never came."""
+    async with service.transaction() as tx:
+        over = tx.now - timedelta(days=service.settings.keep_orders_days)
+        expected = tx.now - timedelta(days=service.settings.keep_expected_days)
+        return await tx.store.listing.purge(over, expected, _AT_ONCE)
+
+
+def jobs(settings: Settings) -> tuple[Job, ...]:
+    """What runs how often."""
+    return (
+        Job("deadlines", settings.deadline_poll_seconds, look_at_deadlines),
+        Job("measure-orders", 15.0, measure),
+        Job("purge-orders", 3_600.0, purge),
+    )

@@ -1,0 +1,114 @@
+"""Orders to look at, not to decide about."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from services.orders.domain.order import Order
+from services.orders.store.orders import EXPECTED, read_order
+from services.orders.store.tables import order_timeline, orders
+from shared.db.bulk import Row, Session
+
+_SUMMARY = (
+    orders.c.id, orders.c.channel, orders.c.external_id, orders.c.state, orders.c.version, orders.c.placed_at,
+    orders.c.changed_at, orders.c.is_open, orders.c.needs_attention, orders.c.currency, orders.c.total,
+    orders.c.captured, orders.c.refunds, orders.c.customer_name, orders.c.customer_email,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which orders: every condition that is given must hold."""
+
+    state: str | None = None
+    channel: str | None = None
+    external_id: str | None = None
+    email: str | None = None
+    placed_from: datetime | None = None
+    placed_before: datetime | None = None
+    needs_attention: bool = False
+
+
+class Listing:
+    """Read-only views."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def page(self, wanted: Filter, after: str | None, limit: int) -> list[tuple[Row, Order]]:
+        """Newest first, those behind the id `after`; each with the order, for what its facts tell."""
+        query = select(*_SUMMARY, orders.c.facts).where(*_conditions(wanted), orders.c.placed_at.is_not(None))
+        if after is not None:
+            query = query.where(orders.c.id < after)
+        rows = await self._session.execute(query.order_by(orders.c.id.desc()).limit(limit))
+        return [(row, read_order(row)) for row in rows]
+
+    async def whole(self, order_id: str) -> tuple[Row, Order] | None:
+        """One order with its body and reservation; None if there is none."""
+        query = select(orders).where(orders.c.id == order_id, orders.c.placed_at.is_not(None))
+        rows = await self._session.execute(query)
+        return (rows[0], read_order(rows[0])) if rows else None
+
+    async def timeline(self, order_id: str) -> list[Row]:
+        """Everything that happened to an order, oldest first."""
+        query = select(order_timeline).where(order_timeline.c.order_id == order_id)
+        return await self._session.execute(query.order_by(order_timeline.c.sequence))
+
+    async def counts(self) -> dict[str, int]:
+        """Open orders by state."""
+        query = select(orders.c.state, func.count().label("count")).where(orders.c.is_open)
+        return {row["state"]: row["count"] for row in await self._session.execute(query.group_by(orders.c.state))}
+
+    async def attention(self) -> int:
+        """Orders that need a person."""
+        query = select(func.count().label("count")).where(orders.c.needs_attention)
+        return int((await self._session.execute(query))[0]["count"])
+
+    async def purge(self, over_since: datetime, expected_since: datetime, limit: int) -> int:
+        """Delete orders that were over before, and cancellations that waited in vain; returns how many."""
+        over = (orders.c.state != EXPECTED) & (orders.c.changed_at < over_since)
+        in_vain = (orders.c.state == EXPECTED) & (orders.c.changed_at < expected_since)
+        # Only rows as old as that are looked at, by their ids; nothing is deleted that a person should see.
+        old = orders.c.id < _first_id(max(over_since, expected_since))
+        closed = ~orders.c.is_open & ~orders.c.needs_attention
+        oldest = select(orders.c.id).where(old, closed, over | in_vain).order_by(orders.c.id)
+        found = await self._session.execute(oldest.limit(limit).with_for_update(skip_locked=True))
+        ids = [row["id"] for row in found]
+        await self._session.delete(order_timeline, "order_id", ids)
+        return await self._session.delete(orders, "id", ids)
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[Any]]:
+    conditions: list[ColumnElement[Any]] = []
+    if wanted.state is not None:
+        conditions.append(orders.c.state == wanted.state)
+        if wanted.state not in ("completed", "cancelled"):
+            conditions.append(orders.c.is_open)
+    if wanted.channel is not None:
+        conditions.append(orders.c.channel == wanted.channel)
+    if wanted.external_id is not None:
+        conditions.append(orders.c.external_id == wanted.external_id)
+    if wanted.email is not None:
+        conditions.append(orders.c.customer_email == wanted.email.lower())
+    if wanted.needs_attention:
+        conditions.append(orders.c.needs_attention)
+    # Ids rise with the time they were made, shortly before placed_at: so the primary key finds the range too.
+    if wanted.placed_from is not None:
+        conditions += [
+            orders.c.placed_at >= wanted.placed_from,
+            orders.c.id >= _first_id(wanted.placed_from - timedelta(days=1)),
+        ]
+    if wanted.placed_before is not None:
+        conditions += [
+            orders.c.placed_at < wanted.placed_before,
+            orders.c.id < _first_id(wanted.placed_before + timedelta(days=1)),
+        ]
+    return conditions
+
+
+def _first_id(moment: datetime) -> str:
+    """What every UUIDv7 made from `moment` on is greater than: its first 48 bits are milliseconds (RFC 9562)."""
+    digits = f"{max(0, int(moment.timestamp() * 1000)):012x}"
+    return f"{digits[:8]}-{digits[8:12]}"

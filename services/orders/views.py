@@ -1,0 +1,305 @@
+"""An order as people see it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from services.orders.domain.attention import Item, items
+from services.orders.domain.balance import balance, collected, payment_funds, refunds_asked
+from services.orders.domain.deadlines import waits
+from services.orders.domain.facts import Payment, Request, Word
+from services.orders.domain.order import Order, dispatched, end_of
+from shared.contracts.channels import OrderLine
+from shared.contracts.envelope import Address, Contact
+
+
+class Said(BaseModel):
+    """Who, why and when."""
+
+    by: str
+    why: str
+    at: datetime
+
+
+class Attention(BaseModel):
+    """A matter for a person."""
+
+    attention_id: int
+    kind: str
+    reason: str
+    next_action: str
+    since: datetime
+    state: str = Field(description="open, resolved by a person, or passed by itself")
+    resolved: Said | None = None
+
+
+class Operation(BaseModel):
+    """Something the payment service was asked for."""
+
+    request_id: str
+    operation: str
+    payment_id: str
+    amount: int
+    asked_at: datetime
+    state: str = Field(description="open, done or failed")
+    return_ids: list[str] = Field(description="returns that this refund newly counts")
+    shipment_ids: list[str] = Field(description="parcels that this refund newly counts")
+    reason: str
+    failure: str | None = None
+
+
+class PaymentView(BaseModel):
+    """One payment; all amounts in minor units of the order's currency."""
+
+    payment_id: str
+    method: str
+    authorized: int
+    captured: int
+    refunds: int = Field(description="paid back or being paid back")
+    voided: bool
+    funds: int = Field(description="captured, and authorised and not yet captured")
+
+
+class Shipment(BaseModel):
+    """A parcel of the order, heard of or only expected."""
+
+    shipment_id: str
+    place_id: str
+    share: int = Field(description="its part of the order's total, in minor units")
+    state: str
+    carrier: str
+    tracking_number: str
+    tracking_url: str
+    seen: dict[str, datetime] = Field(description="kind of news and when it happened")
+    exceptions: dict[str, str]
+
+
+class ReturnView(BaseModel):
+    """What came back, or is to."""
+
+    return_id: str
+    state: str = Field(description="authorized, received or rejected")
+    value: int = Field(description="what it is worth to the customer, in minor units")
+    origin: str
+
+
+class HoldView(BaseModel):
+    """A reason to wait."""
+
+    hold_id: str
+    placed: Said | None
+    released: Said | None
+
+
+class Waiting(BaseModel):
+    """What the order waits for."""
+
+    kind: str
+    subject: str
+    since: datetime
+    overdue: bool
+
+
+class Happening(BaseModel):
+    """A line of the timeline: something heard, done or said. `sequence` is the order's version."""
+
+    sequence: int
+    at: datetime
+    kind: str
+    actor: str = ""
+    said: bool = Field(description="whether we said it, or heard it")
+    detail: dict[str, Any]
+    message_id: str | None = None
+
+
+class Summary(BaseModel):
+    """An order in a list; all amounts in minor units of its currency."""
+
+    order_id: str
+    channel: str
+    external_id: str
+    state: str
+    version: int
+    placed_at: datetime
+    changed_at: datetime
+    currency: str
+    total: int
+    captured: int
+    refunds: int
+    customer_name: str | None
+    customer_email: str | None
+    attention: list[Attention] = Field(description="open matters; all of them when one order is shown")
+
+
+class Page(BaseModel):
+    """Some orders, newest first."""
+
+    items: list[Summary]
+    next: str | None = Field(description="`after` of the next page; none on the last")
+
+
+class Whole(Summary):
+    """Everything known of one order."""
+
+    contact: Contact
+    address: Address
+    lines: list[OrderLine]
+    shipping: int
+    prices_include_tax: bool
+    ordered_at: datetime | None
+    funds: int = Field(description="captured, and authorised and not yet captured")
+    due: int = Field(description="of dispatched parcels and not collected")
+    owed: int = Field(description="to be paid back and not yet asked for")
+    payments: list[PaymentView]
+    requests: list[Operation]
+    refunds_made: list[Operation] = Field(description="those of the requests that are refunds")
+    shipments: list[Shipment]
+    returns: list[ReturnView]
+    holds: list[HoldView]
+    cancel_wanted: Said | None
+    cancel_reason: str | None
+    waiting_for: list[Waiting]
+    timeline: list[Happening]
+
+
+def summary(row: Mapping[str, Any], order: Order) -> Summary:
+    """An order in a list, with what needs a person now."""
+    open_items = [item for item in items(order) if item.state == "open"] if row["needs_attention"] else []
+    return Summary(**_head(row), attention=[_attention(item) for item in open_items])
+
+
+def whole(row: Mapping[str, Any], order: Order, timeline: list[dict[str, Any]]) -> Whole:
+    """One order with everything."""
+    facts, body, money = order.facts, row["body"], balance(order)
+    requests = [
+        _operation(key, request, facts.payments[request.payment_id])
+        for key, request in facts.said.requests.items()
+    ]
+    return Whole(
+        **_head(row),
+        attention=[_attention(item) for item in items(order)],
+        contact=body.get("contact", {}),
+        address=body["address"],
+        lines=body["lines"],
+        shipping=body["shipping"],
+        prices_include_tax=body["prices_include_tax"],
+        ordered_at=body.get("ordered_at"),
+        funds=money.funds,
+        due=max(0, money.due),
+        owed=max(0, money.owed),
+        payments=[_payment(order, key) for key in sorted(facts.payments)],
+        requests=requests,
+        refunds_made=[request for request in requests if request.operation == "refund"],
+        shipments=_shipments(order),
+        returns=_returns(order),
+        holds=[
+            HoldView(hold_id=key, placed=_said(hold.placed), released=_said(hold.released))
+            for key, hold in facts.holds.items()
+        ],
+        cancel_wanted=_said(order.cancel_wanted),
+        cancel_reason=facts.said.reason,
+        waiting_for=[
+            Waiting(kind=wait.kind, subject=wait.subject, since=wait.since, overdue=wait.key in facts.passed)
+            for wait in waits(order)
+        ],
+        timeline=[happening for entry in timeline for happening in _happenings(entry)],
+    )
+
+
+def _head(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = set(Summary.model_fields) - {"order_id", "attention"}
+    return {"order_id": row["id"], **{name: row[name] for name in names}}
+
+
+def _said(word: Word | None) -> Said | None:
+    return Said(by=word.by, why=word.why, at=word.at) if word is not None else None
+
+
+def _attention(item: Item) -> Attention:
+    flag = item.flag
+    return Attention(
+        attention_id=flag.number,
+        kind=flag.kind,
+        reason=flag.reason,
+        next_action=flag.action,
+        since=flag.at,
+        state=item.state,
+        resolved=_said(item.resolution),
+    )
+
+
+def _operation(key: str, request: Request, payment: Payment) -> Operation:
+    done = key in payment.captured or key in payment.refunded or key in payment.voided
+    failure = payment.failed.get(key)
+    return Operation(
+        request_id=key,
+        operation=request.operation,
+        payment_id=request.payment_id,
+        amount=request.amount,
+        asked_at=request.at,
+        state="done" if done else "failed" if failure is not None else "open",
+        return_ids=list(request.returns),
+        shipment_ids=list(request.parcels),
+        reason=request.reason,
+        failure=failure.reason if failure is not None else None,
+    )
+
+
+def _payment(order: Order, key: str) -> PaymentView:
+    payment = order.facts.payments[key]
+    return PaymentView(
+        payment_id=key,
+        method=payment.method,
+        authorized=payment.authorized,
+        captured=collected(payment),
+        refunds=refunds_asked(order.facts, key),
+        voided=bool(payment.voided),
+        funds=payment_funds(order.facts, key),
+    )
+
+
+def _shipments(order: Order) -> list[Shipment]:
+    shown = []
+    for key, share, parcel in order.parcels:
+        heard = "created" if parcel.seen else "expected"
+        shown.append(
+            Shipment(
+                shipment_id=key,
+                place_id=share.place_id,
+                share=share.amount,
+                state=end_of(parcel) or ("dispatched" if dispatched(parcel) else heard),
+                carrier=parcel.carrier,
+                tracking_number=parcel.tracking_number,
+                tracking_url=parcel.tracking_url,
+                seen=dict(parcel.seen),
+                exceptions=dict(parcel.exceptions),
+            )
+        )
+    return shown
+
+
+def _returns(order: Order) -> list[ReturnView]:
+    shown = []
+    for key, record in order.facts.returns.items():
+        state = "received" if record.received else "rejected" if record.rejected else "authorized"
+        shown.append(ReturnView(return_id=key, state=state, value=record.value, origin=record.origin))
+    return shown
+
+
+def _happenings(entry: Mapping[str, Any]) -> list[Happening]:
+    heard = Happening(
+        sequence=entry["sequence"],
+        at=entry["at"],
+        kind=entry["kind"],
+        actor=entry["actor"],
+        said=False,
+        detail=entry["detail"],
+        message_id=entry["message_id"],
+    )
+    return [heard, *(_happening(said, entry["at"]) for said in entry["said"])]
+
+
+def _happening(said: Mapping[str, Any], at: datetime) -> Happening:
+    return Happening(sequence=said["sequence"], at=at, kind=said["kind"], said=True, detail=said["detail"])

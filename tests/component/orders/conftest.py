@@ -1,0 +1,1 @@
+"""Orders, running on real Kafka and PostgreSQL, with the other systems played by the tests."""
