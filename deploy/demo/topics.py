@@ -8,6 +8,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from deploy.demo.players import Saying
+from deploy.local.topics import load
 from shared.contracts.envelope import Event
 from shared.contracts.registry import MODELS
 
@@ -25,7 +26,8 @@ class Topics:
 
     def __init__(self, bootstrap: str, prefix: str, hears: Collection[type[Event]], hear: Hear) -> None:
         self._prefix = prefix
-        self._topics = [prefix + model.topic for model in hears]
+        partitions = {topic.name: topic.partitions for topic in load()}
+        self._topics = {prefix + model.topic: partitions[model.topic] for model in hears}
         self._hear = hear
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest",
@@ -45,12 +47,7 @@ class Topics:
         """Connect, and take the present end of every topic as the beginning."""
         await self._producer.start()
         await self._consumer.start()
-        await self._consumer.topics()
-        places = [
-            TopicPartition(topic, number)
-            for topic in self._topics
-            for number in self._consumer.partitions_for_topic(topic) or ()
-        ]
+        places = [TopicPartition(topic, number) for topic, count in self._topics.items() for number in range(count)]
         self._consumer.assign(places)
         for place, end in (await self._consumer.end_offsets(places)).items():
             self._consumer.seek(place, end)

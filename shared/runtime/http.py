@@ -41,6 +41,7 @@ class Problem(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
     for status, text in {
+        400: "The body or the address cannot be read",
         404: "There is no such thing",
         409: "It contradicts what already happened; detail says what to do instead",
         413: "The body is too large",

@@ -29,7 +29,8 @@ from shared.contracts.returns import ReturnAuthorized, ReturnReceived
 from tests.harness.service import until
 from tests.system.suite import NORTH, SOUTH, Placed, Suite
 
-pytestmark = [pytest.mark.platform]
+# The first one waits for five processes to start; on a busy machine that takes a while.
+pytestmark = [pytest.mark.platform, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)

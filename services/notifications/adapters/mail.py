@@ -5,10 +5,6 @@ import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
-from email.utils import localtime
 from typing import Literal
 
 from aiosmtplib import SMTP as Client
@@ -23,6 +19,7 @@ from aiosmtplib import (
 )
 
 from services.notifications.adapters.formats import plain
+from services.notifications.adapters.mime import address_header, ascii_domain, message, text_header
 from services.notifications.domain.mail import Accepted, Answer, Deferred, Mail, Refused, Unsent
 from services.notifications.ports import MailServerAway
 
@@ -31,12 +28,6 @@ Security = Literal["none", "starttls", "tls"]
 _GONE = (SMTPServerDisconnected, SMTPTimeoutError, OSError)
 _CLOSING = 421
 _TOO_LARGE = 552
-# Dot-atoms (RFC 5322, 3.2.3; RFC 6532 adds letters of all scripts). Quoted local parts are not taken.
-_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
-_LOCAL_PART = re.compile(rf"^{_ATOM}(\.{_ATOM})*$")
-_DOMAIN = re.compile(r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
-_SPECIALS = re.compile(r'[()<>@,:;\\"\[\]]')
-_LONGEST_NAME = 70
 _ENHANCED_CODE = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 
 
@@ -64,7 +55,7 @@ class SmtpMailer:
         self._password = password
         self._timeout = timeout
         self._sender = sender
-        self._sender_name = plain(sender_name)
+        self._sender_name = sender_name
         self._reply_to = reply_to
         self._tls = ssl.create_default_context(cafile=certificates) if security != "none" else None
 
@@ -89,23 +80,18 @@ class SmtpMailer:
         finally:
             await line.close()
 
-    def compose(self, mail: Mail, *, international: bool) -> bytes:
+    def compose(self, mail: Mail) -> bytes:
         """The mail as it travels. Raises ValueError for an address that cannot be one."""
-        message = EmailMessage(policy=(SMTPUTF8 if international else SMTP).clone(cte_type="7bit"))
-        message["From"] = _address(self._sender_name, self._sender)
-        message["To"] = _address(mail.name or "", mail.recipient)
-        message["Subject"] = header_text(mail.content.subject)
-        message["Date"] = localtime()
-        message["Message-ID"] = mail.message_id
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps holiday notices from answering
+        headers = {
+            "From": address_header(self._sender_name, self._sender),
+            "To": address_header(mail.name or "", mail.recipient),
+            "Subject": text_header(mail.content.subject),
+            "Message-ID": mail.message_id,
+            "Auto-Submitted": "auto-generated",  # RFC 3834: keeps holiday notices from answering
+        }
         if self._reply_to:
-            message["Reply-To"] = self._reply_to
-        message.set_content(mail.content.text)
-        message.add_alternative(mail.content.html, subtype="html")
-        message["Content-Language"] = mail.content.language.replace("_", "-")
-        content = message.as_bytes()
-        _check_headers(content, expected=len(message))
-        return content
+            headers["Reply-To"] = self._reply_to
+        return message(headers, mail.content)
 
     @property
     def sender(self) -> str:
@@ -148,7 +134,7 @@ class SmtpLine:
         """Hand one mail over, within three times the timeout of one command."""
         international = not mail.recipient.rpartition("@")[0].isascii()
         try:
-            content = self._mailer.compose(mail, international=international)
+            content = self._mailer.compose(mail)
         except ValueError as error:
             return Refused(f"not a mail address: {error}", "bad address")
         try:
@@ -215,43 +201,6 @@ class SmtpLine:
             enhanced = _ENHANCED_CODE.match(error.message)
             return Refused(_text(error), f"{error.code} {enhanced[0]}" if enhanced else str(error.code))
         return Deferred(_text(error))
-
-
-def header_text(text: str) -> str:
-    """A text that as a header stays one: a single line, without the encoded words of RFC 2047.
-
-    Python's email library decodes encoded words in what it is given and writes line ends it finds in them
-    as line ends, so a name like `=?utf-8?q?x=0D=0ABcc:=20...?=` would add a header.
-    """
-    return plain(text).replace("=?", "= ?")
-
-
-def display_name(name: str) -> str:
-    """A name as it stands beside an address: without the characters that would have to be quoted there.
-
-    Python's email library drops the quotes of names it has to fold, and then `a, b <c>` is two addresses.
-    """
-    return " ".join(_SPECIALS.sub(" ", header_text(name)).split())[:_LONGEST_NAME]
-
-
-def ascii_domain(address: str) -> str:
-    """The address with its domain in the ASCII form of IDNA; raises ValueError where there is none."""
-    local, _, domain = address.rpartition("@")
-    return f"{local}@{domain.encode('idna').decode('ascii')}"
-
-
-def _address(name: str, address: str) -> Address:
-    local, _, domain = ascii_domain(address).rpartition("@")
-    if not _LOCAL_PART.match(local) or not _DOMAIN.match(domain) or "=?" in local:
-        raise ValueError("it has characters that addresses do not have")
-    return Address(display_name(name), local, domain)
-
-
-def _check_headers(content: bytes, expected: int) -> None:
-    """The second lock on the same door: as many headers as were set, whatever the library made of them."""
-    head = content.partition(b"\r\n\r\n")[0]
-    if sum(line[:1] not in (b" ", b"\t") for line in head.splitlines()) != expected:
-        raise ValueError("a header broke out of its line")
 
 
 def _text(error: BaseException) -> str:

@@ -1,5 +1,7 @@
 """What the three services of the baseline have in common: addresses, broker, database sessions."""
 
+import logging
+
 import uvloop
 from faststream import FastStream
 from faststream.kafka import KafkaBroker
@@ -22,7 +24,9 @@ class Settings(BaseSettings):
 
 
 settings = Settings()  # type: ignore[call-arg]
-broker = KafkaBroker(settings.kafka, logger=None)
+# Errors are told; a line per message would slow it down.
+logging.basicConfig(level=logging.WARNING)
+broker = KafkaBroker(settings.kafka, logger=logging.getLogger("baseline"))
 engine = create_async_engine(settings.database_url, pool_size=10)
 Session = async_sessionmaker(engine, expire_on_commit=False)
 
@@ -43,7 +47,7 @@ async def publish(event: Event) -> None:
 
 def run() -> None:
     """Create the tables and serve until asked to stop."""
-    app = FastStream(broker, logger=None)
+    app = FastStream(broker, logger=logging.getLogger("baseline"))
 
     @app.on_startup
     async def create_tables() -> None:

@@ -31,11 +31,11 @@ class Wire:
         """Connect, and take the present end of every topic as the beginning."""
         await self._producer.start()
         await self._consumer.start()
-        await self._consumer.topics()
+        # The producer is asked: a consumer knows the partitions of topics it subscribed to, and of no others.
         places = [
             TopicPartition(topic, number)
             for topic in self._hears
-            for number in self._consumer.partitions_for_topic(topic) or ()
+            for number in sorted(await self._producer.partitions_for(topic))
         ]
         self._consumer.assign(places)
         for place, end in (await self._consumer.end_offsets(places)).items():

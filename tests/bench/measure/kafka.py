@@ -24,8 +24,10 @@ async def bytes_per_message(bootstrap: str, prefix: str, before: Ends, after: En
     sizes: dict[str, list[int]] = defaultdict(list)
     begins = {place: max(before.get(place, 0), end - _SAMPLE) for place, end in after.items()}
     waited = {TopicPartition(prefix + topic, number) for (topic, number), begin in begins.items() if begin < after[topic, number]}
+    if not waited:
+        return {}
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
-        consumer.assign(waited)
+        consumer.assign(list(waited))
         for place in waited:
             consumer.seek(place, begins[place.topic.removeprefix(prefix), place.partition])
         while waited:
@@ -54,5 +56,5 @@ async def _places(consumer: AIOKafkaConsumer, prefix: str) -> list[TopicPartitio
         TopicPartition(prefix + topic.name, partition)
         for topic in load()
         if prefix + topic.name in existing
-        for partition in consumer.partitions_for_topic(prefix + topic.name) or ()
+        for partition in range(topic.partitions)
     ]

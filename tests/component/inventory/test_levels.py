@@ -3,7 +3,7 @@
 from services.inventory.handlers.order_cancelled import order_cancelled
 from services.inventory.handlers.order_placed import order_placed
 from shared.contracts.inventory import StockLevelChanged
-from tests.component.inventory.test_racing import handle
+from tests.component.inventory.batches import handle
 from tests.component.inventory.world import World, cancelled, order
 
 

@@ -1,12 +1,10 @@
-"""Many at once for the same units: exactly as many are promised as there are, and nobody waits for each other forever."""
+"""Many at once for the same units: exactly as many are promised as there are, and no two wait for each other."""
 
 import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from deploy.local import Platform
 from services.inventory.domain.adjustment import Adjustment
@@ -18,25 +16,10 @@ from services.inventory.handlers.shipment_dispatched import shipment_dispatched
 from shared.contracts.envelope import Event
 from shared.contracts.inventory import Allocation, Place, StockRejected, StockReserved
 from shared.db.ids import new_id
-from shared.messaging.message import Command, Done, Message, Refused
+from shared.messaging.message import Command, Done, Refused
+from tests.component.inventory.batches import TRACE, handle
 from tests.component.inventory.world import BERLIN, World, cancelled, dispatched, order
 from tests.harness.service import Running, running, until, wire
-
-TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
-
-
-def messages(events: Sequence[Event]) -> list[Message[Any]]:
-    """Events as the consumer hands them over."""
-    now = datetime.now(UTC)
-    return [
-        Message(uuid4(), event, event.topic, 0, number, now, TRACE) for number, event in enumerate(events)
-    ]
-
-
-async def handle(service: Running, handler: Any, *events: Event) -> None:
-    """One batch in one transaction, with no second try: a deadlock would be seen."""
-    async with service.service.transaction() as tx:
-        await handler(messages(events), tx)
 
 
 async def answers(service: Running, order_ids: Sequence[str]) -> Counter[str]:

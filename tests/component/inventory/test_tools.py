@@ -2,43 +2,35 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from deploy.local import Platform
+from services.inventory.app import build
+from services.inventory.handlers.order_placed import order_placed
+from services.inventory.jobs import audit
+from services.inventory.tools import create_tools
 from shared.db.ids import new_id
+from tests.component.inventory.batches import handle
 from tests.component.inventory.world import World, order
-from tests.harness.service import Running, running, wire
+from tests.harness.service import Running, Wire, running
 
 
 @pytest.fixture(scope="module")
 async def own(platform: Platform, topic_prefix: str) -> AsyncIterator[World]:
-    """A service of this module alone, because one of its tests damages the counters."""
-    async with (
-        running(platform, "inventory", prefix=topic_prefix) as service,
-        wire(platform, topic_prefix) as topics,
-    ):
-        yield World(service, topics)
+    """A service and database of this module alone, because one of its tests damages the counters."""
+    async with running(platform, "inventory", prefix=topic_prefix, roles=("api",)) as service:
+        yield World(service, Wire(None, topic_prefix))
 
 
 async def run(service: Running, *words: str) -> tuple[int, str]:
-    """`python -m services.inventory ...`: exit code and output."""
-    environment = os.environ | {"OMS_INVENTORY_DATABASE_URL": service.database_url, "COLUMNS": "200"}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.inventory",
-        *words,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode()
+    """The command line in a thread of its own: exit code and output."""
+    environment = {"OMS_INVENTORY_DATABASE_URL": service.database_url, "COLUMNS": "200"}
+    result = await asyncio.to_thread(CliRunner().invoke, create_tools(build), words, env=environment)
+    return result.exit_code, result.output
 
 
 async def test_import_takes_sound_rows_and_writes_down_the_others(own: World, tmp_path: Path) -> None:
@@ -85,14 +77,12 @@ async def test_import_takes_sound_rows_and_writes_down_the_others(own: World, tm
 async def test_the_audit_finds_what_was_planted(own: World) -> None:
     place = await own.place()
     sku = await own.sku({place: 10})
-    await own.reserved(order({sku: 2}))
+    await handle(own.service, order_placed, order({sku: 2}))
     code, output = await run(own.service, "audit")
     assert code == 0 and "counters equal the ledger's sums" in output
     await own.service.rows("UPDATE stock SET on_hand = 13, reserved = 1 WHERE sku = :sku", sku=sku)
     code, output = await run(own.service, "audit")
     assert code == 1 and sku in output
-    from services.inventory.jobs import audit
-
     found = await audit(own.service.service)
     assert {(it["counter"], it["counted"], it["explained"]) for it in found} == {
         ("on_hand", 13, 10),

@@ -2,7 +2,8 @@
 
 Faults: `die-before-offsets` (SIGKILL between the commit of the database and that of the offsets), `die-after-send`
 (SIGKILL between the broker's acknowledgement and the deletion of the outbox rows), `short-leash` (the server closes the
-relay's session after two silent seconds), `slow` (a second per batch).
+relay's session after two silent seconds), `slow` (a second per batch), `hang` (a handler never ends), `deaf` (the client
+gives no records), `dead` (the loop that reads has ended).
 """
 
 import asyncio
@@ -23,6 +24,16 @@ from tests.harness.tally import build
 
 def die(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def deaf(_consumer: Any) -> tuple[Any, ...]:
+    await asyncio.sleep(0.1)
+    return ()
+
+
+async def dead(_consumer: Any) -> tuple[Any, ...]:
+    await asyncio.sleep(1)  # Until it has said that it is assigned.
+    raise asyncio.CancelledError
 
 
 def install(service: Service[Any, Any], fault: str) -> None:
@@ -48,6 +59,16 @@ def install(service: Service[Any, Any], fault: str) -> None:
             await asyncio.sleep(1)
 
         wrap_handler(service, slow)
+    elif fault == "hang":
+
+        async def hang(*_: Any) -> None:
+            await asyncio.Event().wait()
+
+        wrap_handler(service, hang)
+    elif fault == "deaf":
+        service.source._subscriber.get_msg = deaf  # type: ignore[method-assign]
+    elif fault == "dead":
+        service.source._subscriber.get_msg = dead  # type: ignore[method-assign]
 
 
 async def main(roles: str, fault: str, settings: str) -> int:

@@ -81,7 +81,7 @@ FULL = {
     "at": datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=5, minutes=30))),
     "bytes": bytes(range(256)),
     "uid": uuid.UUID(int=2**128 - 1),
-    "doc": {"ü": [1, 2.5, None, {"deep": ["\ud83c\udca1", True]}], "empty": {}, "big": 2**63 - 1},
+    "doc": {"ü": [1, 2.5, None, {"deep": ["🂡", True]}], "empty": {}, "big": 2**63 - 1},
     "short": "äöüßé",
 }
 
@@ -154,7 +154,7 @@ async def test_what_does_not_fit_is_refused_and_never_cut(engine: AsyncEngine) -
     for faulty in ({"short": "longer"}, {"small": 2**15}, {"order": "a\x00b"}, {"doc": {"a": "\x00"}}):
         async with engine.connect() as connection, connection.begin():
             session = await open_session(connection)
-            with pytest.raises(Exception, match=r"too long|out of range|NUL|\\u0000"):
+            with pytest.raises(Exception, match=r"too long|out of range|0x00|\\u0000"):
                 await session.insert(things, [{"id": "a", **faulty}])
 
 

@@ -1,9 +1,21 @@
 """Facts arrive twice, in any order, and together."""
 
 import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
 
+import pytest
+
+from services.returns.handlers.order_confirmed import order_confirmed
+from services.returns.handlers.refund_issued import refund_issued
+from services.returns.handlers.shipment_delivered import shipment_delivered
+from services.returns.handlers.shipment_returned_to_sender import shipment_returned_to_sender
 from shared.contracts.returns import ReturnAuthorized, ReturnReceived
+from shared.db import bulk
+from shared.db.bulk import _execute
 from shared.db.ids import new_id, shipment_id
+from shared.messaging.message import Message
 from tests.component.returns.world import World, confirmed, delivered, found, refunded, sent_back, units
 from tests.harness.service import until
 
@@ -112,3 +124,42 @@ async def test_an_order_first_heard_of_by_two_processes_loses_no_fact(world: Wor
 
 async def _waits(world: World) -> bool:
     return bool(await world.service.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+
+async def test_a_batch_takes_as_many_statements_as_a_single_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = await statements(world, 1, monkeypatch), await statements(world, 300, monkeypatch)
+    assert counted[0] == counted[1]
+    assert max(counted[0]) <= 5
+
+
+async def statements(world: World, size: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many statements each handler needs for a batch about so many orders."""
+    orders = [confirmed({"w1": {"l1": (2, 100)}, "w2": {"l2": (1, 7)}}) for _ in range(size)]
+    batches: list[tuple[Any, list[Any]]] = [
+        (order_confirmed, orders),
+        (shipment_delivered, [delivered(order) for order in orders]),
+        (shipment_returned_to_sender, [sent_back(order, "w2") for order in orders]),
+        (refund_issued, [refunded(order, new_id()) for order in orders]),
+    ]
+    counts = []
+    for handler, events in batches:
+        async with world.service.service.transaction() as tx:
+            ran, ours = 0, tx.store.orders._session._driver
+
+            async def count(cursor: Any, *arguments: Any) -> None:
+                nonlocal ran
+                ran += cursor.connection is ours  # The service's own work goes on meanwhile.
+                await _execute(cursor, *arguments)
+
+            monkeypatch.setattr(bulk, "_execute", count)
+            await handler([_message(event) for event in events], tx)
+            monkeypatch.setattr(bulk, "_execute", _execute)
+            counts.append(ran)
+    return counts
+
+
+def _message(event: Any) -> Message[Any]:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+    return Message(uuid4(), event, event.topic, 0, 0, datetime.now(UTC), trace, new_id())

@@ -1,0 +1,407 @@
+"""Random histories of one order: everybody around it played, nobody in a hurry, nothing in order.
+
+A `Plan` (drawn by hypothesis) says what the others will do; `run` lets them, delivering what everybody
+says in random order, sometimes twice. The other systems keep their own books, against which the order's
+money is checked. There is no I/O; a history takes about a millisecond.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from services.orders.domain import wishes
+from services.orders.domain.attention import items
+from services.orders.domain.deadlines import waits
+from services.orders.domain.facts import (
+    UNASKED,
+    Facts,
+    Failure,
+    Parcel,
+    Payment,
+    Reservation,
+    Return,
+    Share,
+    Word,
+    join,
+)
+from services.orders.domain.order import Order
+from services.orders.domain.saga import decide
+from services.orders.domain.sayings import Ask, Cancel, Complete, Confirm, Issue, Place, Put, Recall, Saying
+from services.orders.domain.terms import Terms
+
+START = datetime(2026, 5, 4, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class PaymentPlan:
+    """A payer: how much, how, and what goes wrong. `when`: 0 before the order, 1 some time, 2 after the deadline."""
+
+    amount: int
+    how: str = "authorize"
+    when: int = 1
+    refuses: bool = False
+    fails: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class ParcelPlan:
+    """A parcel's share and fate; `returned` is what the returns service says that came back is worth.
+
+    It may say more than the parcel was worth: orders guards the sum.
+    """
+
+    share: int
+    fate: str = "delivered"
+    exception: bool = False
+    returned: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will happen around one order."""
+
+    parcels: tuple[ParcelPlan, ...]
+    payments: tuple[PaymentPlan, ...]
+    stock: str = "reserve"
+    cancel_after: int | None = None
+    early_cancel: bool = False
+    hold: bool = False
+    gift: int = 0
+    persistent: bool = False
+    seed: int = 0
+
+    @property
+    def total(self) -> int:
+        """What the order costs."""
+        return sum(parcel.share for parcel in self.parcels)
+
+
+@dataclass
+class Account:
+    """The payment service's own book of one payment."""
+
+    plan: PaymentPlan
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
+    voided: int = 0
+    answers: dict[str, Facts] = field(default_factory=dict)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def open(self) -> int:
+        """Agreed to, not collected, not given up."""
+        return self.authorized - self.captured - self.voided
+
+
+class History:
+    """One run of a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.chance = random.Random(plan.seed)
+        self.now = START
+        self.order = Order(Terms("o", "shop", "1", "EUR", plan.total, START), Facts())
+        self.said: list[Saying] = []
+        self.to_orders: list[Facts] = []
+        self.to_others: list[Saying] = []
+        self.heard: list[Facts] = []
+        self.accounts: dict[str, Account] = {}
+        self.impossible: list[str] = []
+        self.steps = 0
+        self.held_stock = False
+        self.stock_tombstone = False
+        self.confirmed_here = False
+        self.cancel_answered = False
+        self.stage: dict[str, str] = {}
+        self.late: list[Facts] = []
+
+    # --- Running ---------------------------------------------------------------------------------------
+
+    def run(self) -> "History":
+        """Until everybody is done and the order is over."""
+        self._begin()
+        for _ in range(2_000):
+            if not self._step():
+                return self
+        raise AssertionError("the history does not end")
+
+    def _begin(self) -> None:
+        facts = Facts()
+        for number, payment in enumerate(self.plan.payments):
+            if payment.when == 0:
+                facts = join(facts, self._pay(f"p{number}"))
+        if self.plan.early_cancel:
+            facts = join(facts, Facts(cancels={"early": Word("channel", "changed mind", self.now)}))
+        if self.plan.hold:
+            facts = join(facts, wishes.Facts(holds={"h": wishes.Hold(placed=Word("desk", "check", self.now))}))
+        self._learn(facts)
+
+    def _step(self) -> bool:
+        self.now += timedelta(minutes=1)
+        self.steps += 1
+        if self.plan.cancel_after == self.steps:
+            self._wish(wishes.cancel(self.order, "c", Word("customer", "changed mind", self.now)))
+        works = [work for work in (self._orders_hear, self._others_hear, self._warehouse_works) if self._has(work)]
+        if works:
+            self.chance.choice(works)()
+            return True
+        return self._people_look() or self._time_passes()
+
+    def _has(self, work: Any) -> bool:
+        if work == self._orders_hear:
+            return bool(self.to_orders)
+        if work == self._others_hear:
+            return bool(self.to_others)
+        return any(stage != "over" for stage in self.stage.values())
+
+    def _orders_hear(self) -> None:
+        index = self.chance.randrange(len(self.to_orders))
+        facts = self.to_orders[index]
+        if self.chance.random() > 0.15:  # Else it comes again.
+            del self.to_orders[index]
+        self._learn(facts)
+
+    def _learn(self, facts: Facts) -> None:
+        self.heard.append(facts)
+        self.order = Order(self.order.terms, join(self.order.facts, facts))
+        self.order, said = decide(self.order, self.now)
+        self.said += said
+        self.to_others += said
+
+    def _others_hear(self) -> None:
+        saying = self.to_others.pop(self.chance.randrange(len(self.to_others)))
+        match saying:
+            case Place():
+                self._inventory_hears_placed()
+                for number, payment in enumerate(self.plan.payments):
+                    if payment.when == 1:
+                        self.to_orders.append(self._pay(f"p{number}"))
+            case Cancel():
+                self.stock_tombstone, self.held_stock = True, False
+            case Confirm():
+                if not self.cancel_answered:
+                    self.confirmed_here = True
+                    for number in range(len(self.plan.parcels)):
+                        self.stage[f"s{number}"] = "new"
+            case Recall():
+                self._fulfilment_answers()
+            case Ask():
+                self.to_orders.append(self._payment_service_hears(saying))
+
+    # --- Inventory and fulfilment ------------------------------------------------------------------------
+
+    def _inventory_hears_placed(self) -> None:
+        if self.stock_tombstone or self.plan.stock == "silent":
+            return
+        if self.plan.stock == "reject":
+            self.to_orders.append(Facts(rejected={"not_enough_stock": "LAMP"}))
+            return
+        self.held_stock = True
+        parcels = {f"s{n}": Share(f"w{n}", parcel.share) for n, parcel in enumerate(self.plan.parcels)}
+        self.to_orders.append(Facts(reservations={"r": Reservation(self.now, parcels)}))
+
+    def _fulfilment_answers(self) -> None:
+        self.cancel_answered = True
+        if any(stage not in ("new", "created", "short") for stage in self.stage.values()) and not all(
+            self.stage[key] == "over" and self._fate(key).fate == "short" for key in self.stage
+        ):
+            self.to_orders.append(Facts(answers={"refused": "already picked"}))
+            return
+        parcels = {key: Parcel(seen={"cancelled": self.now}) for key in self.stage}
+        self.stage = dict.fromkeys(self.stage, "over")
+        self.to_orders.append(Facts(parcels=parcels, answers={"cancelled": "as asked"}))
+
+    def _fate(self, key: str) -> ParcelPlan:
+        return self.plan.parcels[int(key[1:])]
+
+    def _warehouse_works(self) -> None:
+        key = self.chance.choice([key for key, stage in self.stage.items() if stage != "over"])
+        fate, stage = self._fate(key), self.stage[key]
+        if stage == "new":
+            self.stage[key] = "created"
+            self._news(key, "created")
+        elif stage == "created" and fate.fate == "short":
+            self.stage[key] = "over"
+            self._news(key, "cancelled")
+        elif stage == "created":
+            self.stage[key] = "picked"
+        elif stage == "picked":
+            self.stage[key] = "dispatched"
+            self._news(key, "dispatched")
+        elif stage == "dispatched" and fate.exception:
+            self.stage[key] = "exception"
+            seen = {"exception": self.now}
+            self.to_orders.append(Facts(parcels={key: Parcel(seen=seen, exceptions={"1": "damaged"})}))
+        else:
+            self.stage[key] = "over"
+            self._news(key, fate.fate)
+            self._goods_come_back(key, fate)
+
+    def _news(self, key: str, kind: str) -> None:
+        self.to_orders.append(Facts(parcels={key: Parcel(seen={kind: self.now})}))
+
+    def _goods_come_back(self, key: str, fate: ParcelPlan) -> None:
+        parcels = frozenset({key})
+        if fate.fate == "returned_to_sender":
+            # Its goods are worth nothing more; a returns service that says otherwise is not believed.
+            self.to_orders.append(Facts(returns={f"r{key}": Return("returned_to_sender", parcels, self.now)}))
+            back = Return("", parcels, received=self.now, value=fate.share)
+            self.to_orders.append(Facts(returns={f"r{key}": back}))
+        elif fate.fate == "delivered" and fate.returned:
+            for part, value in enumerate((fate.returned // 2, fate.returned - fate.returned // 2)):
+                name = f"r{key}.{part}"
+                self.to_orders.append(Facts(returns={name: Return("customer", parcels, authorized=self.now)}))
+                back = Return("", parcels, received=self.now, value=value)
+                self.to_orders.append(Facts(returns={name: back}))
+
+    # --- Payment service ---------------------------------------------------------------------------------
+
+    def _pay(self, key: str) -> Facts:
+        plan = self.plan.payments[int(key[1:])]
+        account = self.accounts.setdefault(key, Account(plan))
+        if plan.refuses:
+            failure = Failure("authorize", plan.amount, True, "declined", self.now)
+            return Facts(payments={key: Payment(failed={f"{UNASKED}authorize": failure})})
+        account.authorized = plan.amount
+        if plan.how == "sale":
+            account.captured = plan.amount
+            return Facts(payments={key: Payment(captured={UNASKED: plan.amount})})
+        return Facts(payments={key: Payment(authorized=plan.amount)})
+
+    def _payment_service_hears(self, ask: Ask) -> Facts:
+        account = self.accounts[ask.payment_id]
+        if ask.request_id not in account.answers:
+            account.answers[ask.request_id] = self._operate(account, ask)
+        return account.answers[ask.request_id]
+
+    def _operate(self, account: Account, ask: Ask) -> Facts:
+        most = {
+            "capture": account.open,
+            "refund": account.captured - account.refunded,
+            "void": account.open,
+        }[ask.operation]
+        if ask.amount > most or (ask.operation == "void" and ask.amount != most):
+            self.impossible.append(f"{ask.operation} {ask.amount} of {most}")
+        fails = ask.operation in account.plan.fails and account.failures[ask.operation] == 0
+        if fails or (self.plan.persistent and ask.operation in account.plan.fails):
+            account.failures[ask.operation] += 1
+            failure = Failure(ask.operation, ask.amount, True, "the bank refused", self.now)
+            return Facts(payments={ask.payment_id: Payment(failed={ask.request_id: failure})})
+        done = {ask.request_id: ask.amount}
+        if ask.operation == "capture":
+            account.captured += ask.amount
+            return Facts(payments={ask.payment_id: Payment(captured=done)})
+        if ask.operation == "refund":
+            account.refunded += ask.amount
+            return Facts(payments={ask.payment_id: Payment(refunded=done)})
+        account.voided += ask.amount
+        return Facts(payments={ask.payment_id: Payment(voided=done)})
+
+    # --- People and time -----------------------------------------------------------------------------------
+
+    def _wish(self, answer: wishes.Answer) -> bool:
+        if isinstance(answer, Facts):
+            self._learn(answer)
+            return True
+        return False
+
+    def _people_look(self) -> bool:
+        word = Word("desk", "looked after", self.now)
+        if self.plan.hold and self._wish(wishes.release(self.order, None, word)):
+            return True
+        if self.plan.gift and "g" not in self.order.facts.gifts:
+            if self._wish(wishes.refund(self.order, "g", self.plan.gift, None, word)):
+                return True
+        for item in items(self.order):
+            if item.state != "open":
+                continue
+            for operation in ("capture", "refund"):
+                tried = self.steps < 1_000 and not self.plan.persistent
+                if item.flag.kind == f"{operation}_failed" and tried:
+                    if self._wish(wishes.ask_again(self.order, operation, None)):
+                        return True
+            if item.flag.kind == "capture_failed":
+                return self._wish(wishes.resolve(self.order, item.flag.number, word))
+        return False
+
+    def _time_passes(self) -> bool:
+        keys = [wait.key for wait in waits(self.order) if wait.key not in self.order.facts.passed]
+        if keys:
+            self._learn(Facts(passed={self.chance.choice(keys): self.now}))
+            return True
+        late = [number for number, payment in enumerate(self.plan.payments) if payment.when == 2]
+        new = [f"p{number}" for number in late if f"p{number}" not in self.accounts]
+        if new:
+            self.to_orders.append(self._pay(new[0]))
+        return bool(new)
+
+    # --- What must be true at the end ------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raises AssertionError naming what is not true."""
+        self._check_said_once()
+        assert self.order.final, "the order is not over"
+        assert not self.impossible, self.impossible
+        again, said = decide(self.order, self.now)
+        assert not said and again.facts == self.order.facts, f"said again: {said}"
+        assert not (self.held_stock and self.order.cancelled), "stock is held for a cancelled order"
+        if self.plan.early_cancel:
+            assert self.order.cancelled, "a cancellation that came first is forgotten"
+            assert not self.confirmed_here
+        if self.order.cancelled:
+            gone = [key for key, stage in self.stage.items() if stage != "over"]
+            assert not gone, f"parcels of a cancelled order go on: {gone}"
+        self._check_money()
+
+    def _check_said_once(self) -> None:
+        keys: Counter[Any] = Counter()
+        for saying in self.said:
+            match saying:
+                case Ask(request_id=key) | Issue(request_id=key):
+                    keys[type(saying), key] += 1
+                case Put(key=key):
+                    keys[Put, key] += 1
+                case Cancel() | Complete():
+                    keys["end"] += 1
+                case _:
+                    keys[type(saying)] += 1
+        twice = [key for key, count in keys.items() if count > 1]
+        assert not twice, f"said twice: {twice}"
+
+    def _check_money(self) -> None:
+        captured = sum(account.captured for account in self.accounts.values())
+        refunded = sum(account.refunded for account in self.accounts.values())
+        kinds = {item.flag.kind for item in items(self.order) if item.state != "passed"}
+        for key, account in self.accounts.items():
+            assert account.refunded <= account.captured, f"{key} paid back more than it took"
+            if "void_failed" not in kinds:
+                assert account.open == 0, f"{key} leaves {account.open} authorised"
+        issued = sum(saying.amount for saying in self.said if isinstance(saying, Issue))
+        assert issued == refunded, f"told of {issued} paid back, it was {refunded}"
+        if "refund_failed" in kinds:
+            return
+        gift = sum(given.amount for given in self.order.facts.gifts.values())
+        if self.order.cancelled:
+            assert captured == refunded, f"cancelled, captured {captured}, paid back {refunded}"
+        elif "underpaid" not in kinds:
+            kept = self._worth_kept()
+            excess = max(0, captured - self.plan.total)
+            cost = max(0, kept - max(0, gift - excess))
+            expected = cost + excess - min(gift, excess)
+            assert captured - refunded == expected, f"{captured} - {refunded} is not {expected}"
+        else:
+            refused = any(account.failures["capture"] for account in self.accounts.values())
+            assert captured < self.plan.total and refused, "underpaid although every capture worked"
+
+    def _worth_kept(self) -> int:
+        kept = [parcel.share - parcel.returned for parcel in self.plan.parcels if parcel.fate == "delivered"]
+        return max(0, sum(kept))
+
+
+def said_kinds(history: History) -> Mapping[str, int]:
+    """How often each kind of thing was said."""
+    return Counter(type(saying).__name__ for saying in history.said)
