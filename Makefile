@@ -79,6 +79,10 @@ test-architecture: $(DEVELOPMENT) ## Who may import whom, settings, topics
 test-local: $(DEVELOPMENT) ## The platform on one machine: kill, restart, taken ports, isolation
 	@$(PYTEST) tests/local
 
+.PHONY: bench
+bench: $(DEVELOPMENT) ## Throughput and latency against a baseline: 40 minutes, 6 with SHORT=1 (SCENARIOS=a,b)
+	@$(RUN) -m tests.bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SHORT),--short) $(ARGS)
+
 ##@ Work on it
 
 .PHONY: lint format types docs lock clean

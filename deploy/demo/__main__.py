@@ -22,7 +22,8 @@ from deploy.local import PlatformError
 from deploy.local.progress import shown
 from deploy.local.settings import SERVICES
 
-console = Console()
+# Where there is no terminal, nobody says how wide it is: wide enough for a line of the log.
+console = Console() if sys.stdout.isatty() else Console(width=160)
 
 
 def demo(
@@ -70,8 +71,8 @@ async def _demo(dataset: Dataset, *, seed: int, keep: bool) -> int:
             http = Http({name: set_stage.services.url(name) for name in SERVICES})
             stocked = await load(dataset, http, progress)
         console.print(", ".join(f"{count:,} {what}" for what, count in stocked.items()), highlight=False)
-        async with http:
-            quiet = Quiet(set_stage.databases, set_stage.platform.kafka, set_stage.prefix)
+        watching = Quiet(set_stage.databases, set_stage.platform.kafka, set_stage.prefix)
+        async with http, watching as quiet:
             play = Play(dataset, http, set_stage.platform.kafka, set_stage.prefix, seed, quiet)
             played = await play.run(console)
             report = await _judge(played, set_stage)

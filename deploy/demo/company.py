@@ -45,9 +45,9 @@ from shared.contracts.returns import ReturnAuthorized, ReturnReceived, ReturnRej
 HEARD: tuple[type[Event], ...] = (
     OrderRefused, OrderPlaced, StockReserved, StockRejected, OrderConfirmed, ShipmentCreated, ShipmentDispatched,
     ShipmentDelivered, ShipmentExceptionRaised, ShipmentLost, ShipmentReturnedToSender, ShipmentCancelled,
-    ShipmentCancelRefused,     OrderCancelled, OrderCompleted, PaymentCaptureRequested, PaymentRefundRequested, PaymentVoidRequested,
-    ReturnAuthorized, ReturnReceived, ReturnRejected, RefundIssued, NotificationSent, NotificationFailed,
-    ShipmentTrackingRefused, StockAdjustmentRefused,
+    ShipmentCancelRefused, OrderCancelled, OrderCompleted, PaymentCaptureRequested, PaymentRefundRequested,
+    PaymentVoidRequested, ReturnAuthorized, ReturnReceived, ReturnRejected, RefundIssued, NotificationSent,
+    NotificationFailed, ShipmentTrackingRefused, StockAdjustmentRefused,
 )  # fmt: skip
 """What is listened to: to act on it, or to count it."""
 

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.policy import default
 from html import escape
 from pathlib import Path
@@ -120,7 +121,7 @@ class Mailbox:
 
     async def handle_DATA(self, _server: SMTP, _session: Any, envelope: Any) -> str:
         """Keep a mail."""
-        headers = message_from_bytes(envelope.content, policy=default)
+        headers = BytesHeaderParser(policy=default).parsebytes(envelope.content.partition(b"\r\n\r\n")[0])
         with self._lock:
             kept = Kept(
                 file=f"{len(self._kept) + 1:06d}.eml",

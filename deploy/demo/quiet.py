@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
 
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.settings import SERVICES
-from deploy.local.topics import Topic, load
+from deploy.local.topics import load
 
 _GOING_ON = {
     "orders": {
@@ -20,82 +22,88 @@ _GOING_ON = {
             WHERE state NOT IN ('delivered', 'lost', 'returned_to_sender', 'cancelled')""",
     },
     "returns": {"returns to come": "SELECT count(*) FROM returns WHERE state = 'authorized'"},
-    "notifications": {
-        "mails to send": "SELECT count(*) FROM deliveries WHERE state IN ('waiting', 'queued')"
-    },
 }
 """What of a service's own aggregates is not at its end."""
 
 
+_WAITING = {
+    "notifications": {"mails to send": "SELECT count(*) FROM deliveries WHERE state IN ('waiting', 'queued')"}
+}
+"""What a service has yet to do beside sending its outbox, whatever stage its aggregates are at."""
+
+
 class Quiet:
-    """Watches until nothing moves: outboxes empty, every message read, every aggregate at its end or flagged."""
+    """Tells whether nothing moves: outboxes empty, every message read, every aggregate at its end or flagged."""
 
     def __init__(self, databases: Mapping[str, str], bootstrap: str, prefix: str) -> None:
         self._databases = {name: libpq(url) for name, url in databases.items()}
-        self._bootstrap = bootstrap
         self._prefix = prefix
-        self._read_by: dict[str, list[Topic]] = {
-            service: [topic for topic in load() if service in topic.readers] for service in SERVICES
+        self._read_by = {
+            service: [
+                TopicPartition(prefix + topic.name, number)
+                for topic in load()
+                if service in topic.readers
+                for number in range(topic.partitions)
+            ]
+            for service in SERVICES
         }
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+
+    async def __aenter__(self) -> Self:
+        await self._admin.start()
+        await self._consumer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._consumer.stop()
+        await self._admin.close()
 
     async def noises(self, *, aggregates: bool = True) -> list[str]:
-        """What is going on, one line each; nothing twice in a row means that nothing is, because each line is a look
-        at a moment of its own."""
-        looks = await asyncio.gather(
-            *(self._database(name, aggregates=aggregates) for name in self._databases), self._unread()
-        )
-        return [noise for look in looks for noise in look]
+        """What is going on, one line each; none means quiet. Without `aggregates` they may be at any stage.
 
-    async def until(self, *, seconds: float, aggregates: bool = True) -> None:
-        """Return when it was quiet twice in a row. Raises TimeoutError, which says what is not quiet."""
-        quiet = 0
-        noises: list[str] = []
-        try:
-            async with asyncio.timeout(seconds):
-                while quiet < 2:
-                    noises = await self.noises(aggregates=aggregates)
-                    quiet = 0 if noises else quiet + 1
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            raise TimeoutError(f"not quiet after {seconds:.0f} s: {'; '.join(noises)}") from None
+        The ends of the topics are read before and after the databases: when they are the same, and everything up to
+        them had been read, then nobody consumed anything while the outboxes were looked at.
+        """
+        ends = await self._ends()
+        noises = await self._unread(ends)
+        looks = await asyncio.gather(
+            *(self._database(name, aggregates=aggregates) for name in self._databases)
+        )
+        noises += [noise for look in looks for noise in look]
+        if not noises and await self._ends() != ends:
+            noises.append("messages are coming in")
+        return noises
 
     async def _database(self, service: str, *, aggregates: bool) -> list[str]:
-        asked = {"outbox rows": "SELECT count(*) FROM outbox"} | (
-            _GOING_ON.get(service, {}) if aggregates else {}
-        )
+        asked = {"outbox rows": "SELECT count(*) FROM outbox"} | _WAITING.get(service, {})
+        if aggregates:
+            asked |= _GOING_ON.get(service, {})
         noises = []
-        async with await psycopg.AsyncConnection.connect(
-            self._databases[service], autocommit=True
-        ) as connection:
+        address = self._databases[service]
+        async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
             for what, query in asked.items():
-                row = await (await connection.execute(query)).fetchone()
+                row = await (await connection.execute(query.encode())).fetchone()
                 if row and row[0]:
                     noises.append(f"{service}: {row[0]} {what}")
         return noises
 
-    async def _unread(self) -> list[str]:
+    async def _ends(self) -> dict[TopicPartition, int]:
+        places = sorted({place for places in self._read_by.values() for place in places})
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(places)
+        return ends
+
+    async def _unread(self, ends: Mapping[TopicPartition, int]) -> list[str]:
         """Records of the topics a service reads that its group has not committed."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap)
-        await admin.start()
-        await consumer.start()
-        try:
-            noises = []
-            for service, topics in self._read_by.items():
-                places = [
-                    TopicPartition(self._prefix + topic.name, number)
-                    for topic in topics
-                    for number in range(topic.partitions)
-                ]
-                ends = await consumer.end_offsets(places)
-                offsets = await admin.list_consumer_group_offsets(self._prefix + service, partitions=places)
-                behind = sum(end - max(0, offsets[place].offset) for place, end in ends.items())
-                if behind:
-                    noises.append(f"{service}: {behind} messages to read")
-            return noises
-        finally:
-            await consumer.stop()
-            await admin.close()
+        noises = []
+        for service, places in self._read_by.items():
+            offsets = await self._admin.list_consumer_group_offsets(self._prefix + service, partitions=places)
+            behind = sum(ends[place] - max(0, offsets[place].offset) for place in places)
+            if behind > 0:
+                noises.append(f"{service}: {behind} messages to read")
+        return noises
 
 
 def libpq(url: str) -> str:

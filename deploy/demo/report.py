@@ -78,20 +78,22 @@ def show(report: Mapping[str, Any], played: Played, dataset: Dataset, console: C
 
 def show_order(order: Mapping[str, Any], console: Console) -> None:
     """One order whole: what it is, and everything that happened to it."""
-    console.print(f"\n[bold]One order from end to end: {order['channel']} {order['external_id']}[/]")
-    console.print_json(json.dumps({name: value for name, value in order.items() if name != "timeline"}))
+    money = f"total {order['total']}, captured {order['captured']}, paid back {order['refunds']}"
+    console.print(
+        f"\n[bold]One order from end to end[/]: {order['channel']} {order['external_id']}", highlight=False
+    )
+    console.print(
+        f"{order['order_id']}: {order['state']}, {len(order['lines'])} lines, {len(order['shipments'])} parcels, "
+        f"{order['currency']} in minor units: {money}",
+        highlight=False,
+    )
     table = Table(box=None, pad_edge=False, padding=(0, 2))
-    for column in ("at", "what", ""):
+    for column in ("at", "", "what", "with"):
         table.add_column(column, overflow="fold")
     for entry in order["timeline"]:
-        rest = {
-            name: value
-            for name, value in entry.items()
-            if name not in ("at", "kind") and value not in (None, "")
-        }
-        table.add_row(
-            str(entry.get("at", "")),
-            str(entry.get("kind", "")),
-            ", ".join(f"{n}={v}" for n, v in rest.items()),
+        detail = ", ".join(
+            f"{name} {value}" for name, value in entry["detail"].items() if value not in (None, "", {})
         )
+        at = str(entry["at"]).replace("T", " ")[:23]
+        table.add_row(at, "said" if entry["said"] else "heard", entry["kind"], detail)
     console.print(table)

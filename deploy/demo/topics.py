@@ -47,7 +47,9 @@ class Topics:
         """Connect, and take the present end of every topic as the beginning."""
         await self._producer.start()
         await self._consumer.start()
-        places = [TopicPartition(topic, number) for topic, count in self._topics.items() for number in range(count)]
+        places = [
+            TopicPartition(topic, number) for topic, count in self._topics.items() for number in range(count)
+        ]
         self._consumer.assign(places)
         for place, end in (await self._consumer.end_offsets(places)).items():
             self._consumer.seek(place, end)

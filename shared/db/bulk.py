@@ -198,7 +198,9 @@ def _insert(table: Table, names: tuple[str, ...], ignore: bool, returning: tuple
 def _update(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> str:
     sets = ", ".join(f"{_quote(name)} = u.{_quote(name)}" for name in names if name not in key)
     match = " AND ".join(f"t.{_quote(name)} = u.{_quote(name)}" for name in key)
-    return f"UPDATE {_name(table)} t SET {sets} FROM {_unnest(table, names)} AS u({_list(names)}) WHERE {match}"
+    return (
+        f"UPDATE {_name(table)} t SET {sets} FROM {_unnest(table, names)} AS u({_list(names)}) WHERE {match}"
+    )
 
 
 @lru_cache(maxsize=256)

@@ -58,4 +58,6 @@ async def remember(session: Session, answers: Sequence[tuple[IdempotencyKey | No
             refused.append((key.scope, key.key))
     await session.update(idempotency, done, key=("scope", "key"))
     if refused:
-        await session.execute(delete(idempotency).where(tuple_(idempotency.c.scope, idempotency.c.key).in_(refused)))
+        await session.execute(
+            delete(idempotency).where(tuple_(idempotency.c.scope, idempotency.c.key).in_(refused))
+        )

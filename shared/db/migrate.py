@@ -45,7 +45,9 @@ def migrate(
                 return directory._upgrade_revs(target, revision)
 
             with EnvironmentContext(Config(), directory, fn=steps, destination_rev=target) as environment:
-                environment.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
+                environment.configure(
+                    connection=connection, target_metadata=metadata, transaction_per_migration=True
+                )
                 with environment.begin_transaction():
                     environment.run_migrations()
             connection.commit()

@@ -64,7 +64,14 @@ class Consumer:
     """
 
     def __init__(
-        self, *, group: str, decoder: Decoder, begin: Begin, metrics: Metrics, tracing: Tracing, breaker_limit: int
+        self,
+        *,
+        group: str,
+        decoder: Decoder,
+        begin: Begin,
+        metrics: Metrics,
+        tracing: Tracing,
+        breaker_limit: int,
     ) -> None:
         self.waiting = Waiting()
         self._group = group
@@ -135,7 +142,9 @@ class Consumer:
                 if reason is None:
                     return error
                 self._metrics.message_retries.labels(reason).inc()
-                log.warning("retrying", handler=route.name, messages=len(part), error=reason, pause=round(pause, 2))
+                log.warning(
+                    "retrying", handler=route.name, messages=len(part), error=reason, pause=round(pause, 2)
+                )
                 await self.waiting.sleep(pause, "retry")
         return None
 
@@ -198,7 +207,9 @@ class Consumer:
         error: BaseException | None,
     ) -> None:
         outcome = "failed" if error is not None else "handled"
-        self._metrics.message_process_seconds.labels(part[0].record.topic, route.name, outcome).observe(seconds)
+        self._metrics.message_process_seconds.labels(part[0].record.topic, route.name, outcome).observe(
+            seconds
+        )
         if error is not None:
             self._handled.labels(route.name, outcome).inc(len(part))
             return
@@ -216,7 +227,12 @@ class Consumer:
 
     async def _park_unreadable(self, messages: Sequence[Unreadable]) -> None:
         for message in messages:
-            log.error("unreadable message parked", reason=message.reason, error=message.error, **_where(message.record))
+            log.error(
+                "unreadable message parked",
+                reason=message.reason,
+                error=message.error,
+                **_where(message.record),
+            )
             if message.reason == "unknown_type":
                 self._metrics.contract_unknown_type.labels(message.record.topic).inc()
         await self._keep([DeadLetter(message.record, message.reason, message.error) for message in messages])

@@ -81,10 +81,14 @@ class Decoder:
             return Unreadable(record, "bad_header", f"a ce_ header is not UTF-8: {error}")
         for name in ("ce_type", "ce_id", "ce_source"):
             if not needed.get(name):
-                return Unreadable(record, "missing_header", f"{name} is missing: send CloudEvents 1.0 in binary mode")
+                return Unreadable(
+                    record, "missing_header", f"{name} is missing: send CloudEvents 1.0 in binary mode"
+                )
         found = self._routes.get(needed["ce_type"])
         if found is None:
-            known = ", ".join(sorted(name for name, (model, _) in self._routes.items() if model.topic == record.topic))
+            known = ", ".join(
+                sorted(name for name, (model, _) in self._routes.items() if model.topic == record.topic)
+            )
             return Unreadable(record, "unknown_type", f"ce_type {needed['ce_type']!r} is not one of: {known}")
         model, route = found
         if model.topic != record.topic:

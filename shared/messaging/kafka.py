@@ -185,7 +185,9 @@ class KafkaSource:
                     position = await asyncio.wait_for(consumer.position(partition), 0.1)
                     if position > done.next_offset:
                         moved[partition] = position
-        return {partition: position for partition, position in moved.items() if partition in self._progress.done}
+        return {
+            partition: position for partition, position in moved.items() if partition in self._progress.done
+        }
 
     async def _nothing_lost(self, consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int]) -> bool:
         """Whether offsets that were jumped over were empty. What retention removed unread is fatal."""
@@ -193,12 +195,17 @@ class KafkaSource:
         if not expected:
             return True
         first = await consumer.beginning_offsets(list(expected))
-        return not self._lost(consumer, {p: (offset, first[p]) for p, offset in expected.items() if offset < first[p]})
+        return not self._lost(
+            consumer, {p: (offset, first[p]) for p, offset in expected.items() if offset < first[p]}
+        )
 
     def _lost(self, consumer: AIOKafkaConsumer, lost: Mapping[TopicPartition, tuple[int, int]]) -> bool:
         if not lost:
             return False
-        named = [f"{p.topic}[{p.partition}] offsets {start} to {end - 1}" for p, (start, end) in sorted(lost.items())]
+        named = [
+            f"{p.topic}[{p.partition}] offsets {start} to {end - 1}"
+            for p, (start, end) in sorted(lost.items())
+        ]
         self.fatal = MessagesLost(
             f"group {self._group} had not read what retention removed: {'; '.join(named)}. "
             "Restore what is missing from its producers, then commit the group's offsets by hand."
@@ -209,7 +216,12 @@ class KafkaSource:
     async def _parse(self, records: tuple[ConsumerRecord, ...]) -> KafkaAckableMessage:
         # FastStream's own parser decodes every header and, when one is not UTF-8, loses the whole batch.
         return KafkaAckableMessage(
-            body=b"", headers={}, raw_message=records, consumer=self._subscriber.consumer, message_id="", reply_to=""
+            body=b"",
+            headers={},
+            raw_message=records,
+            consumer=self._subscriber.consumer,
+            message_id="",
+            reply_to="",
         )
 
     async def _consume(self, records: tuple[ConsumerRecord, ...]) -> None:
@@ -273,7 +285,9 @@ class KafkaSource:
                 await asyncio.sleep(pause)
         self._moved_at = time.monotonic()
         consumer.resume(*partitions)
-        self._metrics.consumer_rebalance_seconds.labels(self._label).observe(time.monotonic() - self._revoked_at)
+        self._metrics.consumer_rebalance_seconds.labels(self._label).observe(
+            time.monotonic() - self._revoked_at
+        )
         log.info("assigned", partitions=len(partitions), group=self._group)
 
     async def _find_positions(self, consumer: AIOKafkaConsumer, partitions: set[TopicPartition]) -> bool:

@@ -39,7 +39,9 @@ class Outbox:
             raise Unsendable(f"{ce_type} is not in the registry of contracts")
         body = event.__pydantic_serializer__.to_json(event, exclude_none=True)
         if len(body) > MAX_BODY_BYTES:
-            raise Unsendable(f"{ce_type} of {event.subject()} has {len(body)} bytes, more than {MAX_BODY_BYTES}")
+            raise Unsendable(
+                f"{ce_type} of {event.subject()} has {len(body)} bytes, more than {MAX_BODY_BYTES}"
+            )
         key = event.key()
         message_id = new_id()
         headers = [

@@ -80,11 +80,15 @@ class Progress:
 
     def jumps(self, starts: Mapping[Any, int]) -> dict[Any, int]:
         """Of these next offsets those that leave a gap: partition -> first offset that was not read."""
-        return {p: self.done[p].next_offset for p, offset in starts.items() if offset > self.done[p].next_offset}
+        return {
+            p: self.done[p].next_offset for p, offset in starts.items() if offset > self.done[p].next_offset
+        }
 
     def unread(self, ends: Mapping[Any, int]) -> int:
         """Records before these ends that were not handled; a partition that was never opened counts whole."""
-        return sum(max(0, end - (self.done[p].next_offset if p in self.done else 0)) for p, end in ends.items())
+        return sum(
+            max(0, end - (self.done[p].next_offset if p in self.done else 0)) for p, end in ends.items()
+        )
 
     def lag(self, highwater: Callable[[Any], int | None]) -> dict[tuple[str, int], Lag]:
         """Per (topic, partition) what waits; as fresh as the last fetch."""

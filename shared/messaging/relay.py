@@ -85,7 +85,9 @@ class Relay:
         self._committed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hashes: dict[str, int] = {}
-        self._aside: dict[str, tuple[float, Iterator[float]]] = {}  # topic -> until when (monotonic), next pauses
+        self._aside: dict[
+            str, tuple[float, Iterator[float]]
+        ] = {}  # topic -> until when (monotonic), next pauses
 
     def wake(self) -> None:
         """Something was committed to the outbox: look at once instead of at the next poll."""
@@ -112,7 +114,9 @@ class Relay:
                 if not self._stopping.is_set():
                     pause = next(pauses)
                     self._metrics.outbox_publish_errors.inc()
-                    log.warning("relay interrupted", shard=self.shard, error=repr(error)[:300], pause=round(pause, 2))
+                    log.warning(
+                        "relay interrupted", shard=self.shard, error=repr(error)[:300], pause=round(pause, 2)
+                    )
                     await _until(self._stopping, pause)
             finally:
                 if self.leader:
@@ -124,7 +128,9 @@ class Relay:
     async def _lead(self, connection: AsyncConnection[Any]) -> None:
         """Become leader and relay until stopped."""
         while not self._stopping.is_set():
-            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_CLASS, self.shard))
+            cursor = await connection.execute(
+                "SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_CLASS, self.shard)
+            )
             row = await cursor.fetchone()
             if row and row[0]:
                 break
@@ -171,7 +177,9 @@ class Relay:
         for task in late:
             task.cancel()
         failed = {sending[task]: task.exception() for task in done if task.exception() is not None}
-        failed |= {sending[task]: TimeoutError(f"not acknowledged within {_SEND_SECONDS:.0f} s") for task in late}
+        failed |= {
+            sending[task]: TimeoutError(f"not acknowledged within {_SEND_SECONDS:.0f} s") for task in late
+        }
         sent = [batch for batch in batches if batch not in failed]
         ids = [row_id for batch in sent for row_id in batch.ids]
         if ids:
@@ -183,13 +191,17 @@ class Relay:
         if failed:
             await self._close_producer()
             if not sent:
-                raise KafkaError(f"no batch of {len(batches)} was acknowledged: {next(iter(failed.values()))!r}")
+                raise KafkaError(
+                    f"no batch of {len(batches)} was acknowledged: {next(iter(failed.values()))!r}"
+                )
             for topic, error in {batch.topic: error for batch, error in failed.items()}.items():
                 self._set_aside(topic, repr(error))
 
     async def _batches(self, producer: AIOKafkaProducer, rows: Sequence[Row]) -> list["_Batch"]:
         topics = {row[1] for row in rows}
-        counts = dict(zip(topics, await asyncio.gather(*(_partitions(producer, t) for t in topics)), strict=True))
+        counts = dict(
+            zip(topics, await asyncio.gather(*(_partitions(producer, t) for t in topics)), strict=True)
+        )
         batches: dict[tuple[str, int], _Batch] = {}
         for row_id, topic, key, headers, body, _ in rows:
             if not counts[topic]:

@@ -37,7 +37,9 @@ def main(
         chosen = [role.strip() for role in roles.split(",") if role.strip()]
         unknown = sorted(set(chosen) - set(ROLES))
         if unknown or not chosen:
-            raise typer.BadParameter(f"unknown role {', '.join(unknown) or '(none)'}; choose from {', '.join(ROLES)}")
+            raise typer.BadParameter(
+                f"unknown role {', '.join(unknown) or '(none)'}; choose from {', '.join(ROLES)}"
+            )
         values = load(settings)
         logging.configure(name, values.log_level)
         raise typer.Exit(_run_async(_serve(build, values, chosen)))
@@ -121,7 +123,9 @@ def _dead_letters(settings: type[C], build: Callable[[C], Service[Any, C]]) -> t
         for row in rows:
             position = f"{row['partition']}/{row['message_offset']}"
             parked_at = f"{row['parked_at']:%Y-%m-%d %H:%M:%S}"
-            table.add_row(str(row["id"]), row["topic"], position, row["reason"], escape(row["error"][:200]), parked_at)
+            table.add_row(
+                str(row["id"]), row["topic"], position, row["reason"], escape(row["error"][:200]), parked_at
+            )
         console.print(table if rows else "no dead letters")
 
     @app.command()

@@ -47,7 +47,9 @@ class Commands:
         self._begin = begin
         self._lanes: dict[CommandHandler, _Lane] = {}
 
-    async def run(self, handler: CommandHandler, command: Command[Any], key: IdempotencyKey | None) -> Outcome:
+    async def run(
+        self, handler: CommandHandler, command: Command[Any], key: IdempotencyKey | None
+    ) -> Outcome:
         """The outcome of `command`; under a known key the earlier one."""
         lane = self._lanes.setdefault(handler, _Lane())
         request = _Request(command, key, asyncio.get_running_loop().create_future())
@@ -59,7 +61,9 @@ class Commands:
 
     async def close(self) -> None:
         """Wait for what is under way."""
-        await asyncio.gather(*(lane.task for lane in self._lanes.values() if lane.task), return_exceptions=True)
+        await asyncio.gather(
+            *(lane.task for lane in self._lanes.values() if lane.task), return_exceptions=True
+        )
 
     async def _serve(self, handler: CommandHandler, lane: _Lane) -> None:
         try:

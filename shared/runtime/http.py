@@ -74,7 +74,13 @@ async def request_context(request: Request) -> RequestContext:
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 200:
         raise RequestValidationError(
-            [{"loc": ("header", "Idempotency-Key"), "msg": "must have 1 to 200 characters", "type": "value_error"}]
+            [
+                {
+                    "loc": ("header", "Idempotency-Key"),
+                    "msg": "must have 1 to 200 characters",
+                    "type": "value_error",
+                }
+            ]
         )
     fingerprint = ""
     if key is not None:
@@ -158,7 +164,9 @@ async def _unexpected(request: Request, error: Exception) -> Response:
         detail = "The database is away or busy. Nothing was changed; try again."
         return problem(503, "unavailable", detail, headers={"Retry-After": "2"})
     log.error("request failed", path=request.url.path, exc_info=error)
-    return problem(500, "internal_error", "This is a fault of ours; it was logged with the request's trace id.")
+    return problem(
+        500, "internal_error", "This is a fault of ours; it was logged with the request's trace id."
+    )
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -84,7 +84,9 @@ class Service(Generic[S, C]):
         self.tracing = telemetry.configure(
             name, settings.otlp_endpoint, settings.trace_ratio, settings.version, on_lost=lost.inc
         )
-        self.engine = create_engine(settings.database_url, application=f"oms-{name}", pool_size=settings.pool_size)
+        self.engine = create_engine(
+            settings.database_url, application=f"oms-{name}", pool_size=settings.pool_size
+        )
         self.relays = [self._relay(shard) for shard in range(settings.outbox_shards)]
         self.unit = UnitOfWork(
             engine=self.engine,
@@ -125,7 +127,12 @@ class Service(Generic[S, C]):
         return self.unit.read()
 
     async def command(
-        self, handler: CommandHandler, value: Any, *, request: RequestContext | None = None, actor: str = "api"
+        self,
+        handler: CommandHandler,
+        value: Any,
+        *,
+        request: RequestContext | None = None,
+        actor: str = "api",
     ) -> Outcome:
         """Carry out a command once. Under an Idempotency-Key, asking again answers what was answered."""
         trace = request.trace if request is not None else self.tracing.new_trace()
@@ -301,7 +308,9 @@ class Service(Generic[S, C]):
                 log.warning("consumer stands still", seconds=round(still), error=repr(error)[:200])
                 continue
             if reason is not None:
-                log.critical("consumer is stuck", reason=reason, seconds=round(still), remedy="the process ends")
+                log.critical(
+                    "consumer is stuck", reason=reason, seconds=round(still), remedy="the process ends"
+                )
                 self.stop(EXIT_STUCK)
                 return
 
@@ -393,7 +402,9 @@ async def _purge_inbox(service: Service[Any, Any]) -> int:
 
 async def _purge_idempotency(service: Service[Any, Any]) -> int:
     async with service.unit.begin() as (session, _):
-        return await upkeep.purge(session, schema.idempotency, "created_at", service.settings.idempotency_hours / 24)
+        return await upkeep.purge(
+            session, schema.idempotency, "created_at", service.settings.idempotency_hours / 24
+        )
 
 
 _UPKEEP = (Job("purge-inbox", 3600.0, _purge_inbox), Job("purge-idempotency", 3600.0, _purge_idempotency))

@@ -18,24 +18,40 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    database_url: str = Field(description="postgresql+psycopg://user:password@host:port/database of this service")
+    database_url: str = Field(
+        description="postgresql+psycopg://user:password@host:port/database of this service"
+    )
     kafka: str = Field("127.0.0.1:9092", description="bootstrap servers, host:port[,host:port]")
     topic_prefix: str = Field("", description="put before every topic and group name, for a shared cluster")
     http_host: str = Field("127.0.0.1", description="address the HTTP API listens on")
     http_port: int = Field(8100, ge=0, le=65535, description="port the HTTP API listens on")
     pool_size: int = Field(10, ge=2, le=200, description="database connections per process")
-    outbox_shards: int = Field(1, ge=1, le=64, description="outbox shards; change only while the outbox is empty")
-    relay_idle_poll_seconds: float = Field(0.05, gt=0, le=5, description="how often an idle relay looks for rows")
+    outbox_shards: int = Field(
+        1, ge=1, le=64, description="outbox shards; change only while the outbox is empty"
+    )
+    relay_idle_poll_seconds: float = Field(
+        0.05, gt=0, le=5, description="how often an idle relay looks for rows"
+    )
     batch_records: int = Field(500, ge=1, le=5000, description="most records handled in one transaction")
     session_timeout_ms: int = Field(10_000, ge=6_000, description="Kafka group session timeout")
     drain_seconds: float = Field(25.0, gt=0, description="longest wait for a batch at a stop or rebalance")
-    breaker_limit: int = Field(20, ge=1, description="messages parked in a row by handlers before the breaker opens")
-    stuck_seconds: float = Field(120.0, gt=0, description="no progress despite lag for this long ends the process")
+    breaker_limit: int = Field(
+        20, ge=1, description="messages parked in a row by handlers before the breaker opens"
+    )
+    stuck_seconds: float = Field(
+        120.0, gt=0, description="no progress despite lag for this long ends the process"
+    )
     progress_seconds: float = Field(2.0, gt=0, description="how often the consumed position is stored")
-    inbox_days: float = Field(21.0, gt=0, description="how long handled message ids are remembered (> topic retention)")
-    idempotency_hours: float = Field(72.0, gt=0, description="how long answers are kept under an Idempotency-Key")
+    inbox_days: float = Field(
+        21.0, gt=0, description="how long handled message ids are remembered (> topic retention)"
+    )
+    idempotency_hours: float = Field(
+        72.0, gt=0, description="how long answers are kept under an Idempotency-Key"
+    )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="largest HTTP request body")
-    otlp_endpoint: str | None = Field(None, description="OTLP/HTTP endpoint for traces; none: no tracing, no cost")
+    otlp_endpoint: str | None = Field(
+        None, description="OTLP/HTTP endpoint for traces; none: no tracing, no cost"
+    )
     trace_ratio: float = Field(0.05, ge=0, le=1, description="share of orders that are traced")
     log_level: str = Field("info", description="debug, info, warning or error")
     version: str = Field("0.1.0", description="release shown in build_info and traces")

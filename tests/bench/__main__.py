@@ -15,7 +15,7 @@ from deploy.local import Platform, PlatformError, start_platform
 from deploy.local.platform import TEMPORARY, sweep
 from deploy.local.progress import shown
 from tests.bench import report, targets
-from tests.bench.run import run
+from tests.bench.run import Failed, run
 from tests.bench.scenarios import Scenario, Stage, chosen
 from tests.bench.systems import Baseline, Ours, System
 from tests.bench.systems.surroundings import Surroundings
@@ -31,6 +31,7 @@ def bench(
         str | None, typer.Option(help="Names, comma-separated; `baseline` and `ours` mean all of theirs.")
     ] = None,
     short: Annotated[bool, typer.Option("--short", help="The short set, with shorter windows.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Look into the processes with py-spy; slower.")] = False,
     into: Annotated[Path, typer.Option(help="Where the figures go.")] = report.RESULTS,
 ) -> None:
     """Measure the suite and its baseline on this machine, one after the other, and say what was reached.
@@ -39,8 +40,8 @@ def bench(
     """
     try:
         plan = chosen(scenarios, short=short)
-        results = measure(plan, brief=_SHORT if short else 1.0)
-    except (ValueError, PlatformError, RuntimeError, TimeoutError) as error:
+        results = measure(plan, brief=_SHORT if short else 1.0, profiled=profile)
+    except (ValueError, PlatformError, Failed, TimeoutError) as error:
         console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -52,7 +53,7 @@ def bench(
     sys.exit(0 if all(result["invariants_ok"] for result in results["scenarios"]) else 1)
 
 
-def measure(plan: list[Scenario], *, brief: float) -> dict[str, Any]:
+def measure(plan: list[Scenario], *, brief: float, profiled: bool) -> dict[str, Any]:
     """Run the plan on a platform of its own."""
     began = time.monotonic()
     sweep()
@@ -65,19 +66,19 @@ def measure(plan: list[Scenario], *, brief: float) -> dict[str, Any]:
         about = report.about(platform, machine)
         for stage, group in groupby(plan, lambda scenario: scenario.stage):
             with _stage(stage, platform, surroundings) as system:
-                _perform(system, list(group), done, table, brief)
+                _perform(system, list(group), done, table, brief, profiled=profiled)
     return about | {"minutes": round((time.monotonic() - began) / 60, 1), "scenarios": done}
 
 
 def _perform(
-    system: System, scenarios: list[Scenario], done: list[dict[str, Any]], table: report.Table, brief: float
+    system: System, scenarios: list[Scenario], done: list[dict[str, Any]], table: report.Table, brief: float, *, profiled: bool
 ) -> None:
     ledger = Ledger()
     for scenario in scenarios:
         rate = None
         if scenario.share is not None:
             rate = scenario.share * _maximum(done)
-        outcome = run(system, scenario, rate=rate, brief=brief)
+        outcome = run(system, scenario, rate=rate, brief=brief, profiled=profiled)
         ledger.add(outcome)
         verdicts = ledger.judge(system, scenario, outcome.mark)
         outcome.result["invariants"] = verdicts

@@ -17,9 +17,14 @@ from tests.bench.load.settings import LoadSettings, Mark
 from tests.bench.measure import kafka, machine, metrics, postgres
 from tests.bench.measure.machine import Usage
 from tests.bench.measure.postgres import Postgres
+from tests.bench.profile import Profile
 from tests.bench.scenarios import Scenario
 from tests.bench.systems import System
 from tests.bench.systems.system import LOGS
+
+
+class Failed(Exception):
+    """A run that has no figures: a process ended, or the generator met what it should not."""
 
 
 @dataclass
@@ -97,12 +102,14 @@ class Sampler:
         )
 
 
-def run(system: System, scenario: Scenario, *, rate: float | None, brief: float = 1.0) -> Run:
+def run(
+    system: System, scenario: Scenario, *, rate: float | None, brief: float = 1.0, profiled: bool = False
+) -> Run:
     """Drive `system` as the scenario says. `rate` is for open loops; `brief` shortens warm-up and window."""
     name = f"{scenario.name}-{secrets.token_hex(2)}"
     settings = LoadSettings(
         kafka=system.platform.kafka, prefix=system.prefix, orders_database=system.admin("orders"),
-        recorded=system.recorded, run=name, workload=scenario.workload, intake=scenario.intake, ends=scenario.ends,
+        recorded=system.recorded(scenario.workload.parcels), run=name, workload=scenario.workload, intake=scenario.intake, ends=scenario.ends,
         http=system.http, in_flight=scenario.in_flight, rate=rate, backlog=scenario.backlog,
         warm_up=scenario.warm_up * brief, seconds=scenario.seconds * (1 if scenario.backlog else brief),
     )  # fmt: skip
@@ -112,6 +119,7 @@ def run(system: System, scenario: Scenario, *, rate: float | None, brief: float 
         sampler = Sampler(system, counters, load.pid)
         samples: dict[str, Sample] = {}
         result: Mark | None = None
+        profile: Profile | None = None
         for mark in _marks(load):
             if mark.what == "connected":
                 sampler.backends = mark.backends
@@ -119,15 +127,21 @@ def run(system: System, scenario: Scenario, *, rate: float | None, brief: float 
                 system.start()
             elif mark.what in ("begin", "end"):
                 samples[mark.what] = sampler.take(mark)
+                if profiled and mark.what == "begin":
+                    pids = {name: [record.pid for record in records] for name, records in system.running.items()}
+                    profile = Profile(pids, settings.seconds, name)
             elif mark.what == "slice":
                 sampler.glance(mark)
             else:
                 result = mark
         if load.wait() != 0 or result is None:
-            raise RuntimeError(f"the load generator ended with {load.returncode}: {_tail(name)}")
+            raise Failed(f"the load generator ended with {load.returncode}: {_tail(name)}")
     if dead := system.dead():
-        raise RuntimeError(f"{', '.join(dead)} ended during {scenario.name}; read {LOGS}")
-    return Run(_figures(system, scenario, rate, samples, result, sampler), name, result)
+        raise Failed(f"{', '.join(dead)} ended during {scenario.name}; read {LOGS}")
+    outcome = _figures(system, scenario, rate, samples, result, sampler)
+    if profile is not None:
+        outcome["profile"] = profile.finish()
+    return Run(outcome, name, result)
 
 
 def _figures(

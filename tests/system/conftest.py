@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -35,24 +35,44 @@ def surroundings(mailbox: Mailbox, sink: Sink) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Processes:
+    """What runs outside the test process, and what it talks to inside."""
+
+    services: Services
+    databases: dict[str, str]
+    prefix: str
+    mailbox: Mailbox
+    sink: Sink
+
+
 @pytest.fixture(scope="session")
-async def suite(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Suite]:
-    """Everything running, two places known, every message heard from the beginning."""
-    mails: Path = tmp_path_factory.mktemp("mails")
+def processes(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """The five processes, a mail server and a collector of traces."""
     prefix = f"s{secrets.token_hex(4)}."
     databases = {name: platform.create_database(f"system_{name}") for name in SERVICES}
-    with Sink() as sink, Mailbox(mails) as mailbox:
+    apply(platform.kafka, prefix=prefix)
+    with Sink() as sink, Mailbox(tmp_path_factory.mktemp("mails")) as mailbox:
+        extra = surroundings(mailbox, sink)
         services = Services(
-            platform,
-            topic_prefix=prefix,
-            any_port=True,
-            extra=surroundings(mailbox, sink),
-            database_urls=databases,
+            platform, topic_prefix=prefix, any_port=True, extra=extra, database_urls=databases
         )
-        await asyncio.to_thread(apply, platform.kafka, prefix=prefix)
-        await asyncio.to_thread(services.start)
-        http = Http({name: services.url(name) for name in SERVICES})
-        running = Suite(http, Quiet(databases, platform.kafka, prefix), databases, mailbox, sink)
+        try:
+            services.start()
+            yield Processes(services, databases, prefix, mailbox, sink)
+        finally:
+            services.stop()
+
+
+@pytest.fixture(scope="session")
+async def suite(platform: Platform, processes: Processes) -> AsyncIterator[Suite]:
+    """Everything running, two places known, every message heard from the beginning."""
+    databases, prefix = processes.databases, processes.prefix
+    async with (
+        Quiet(databases, platform.kafka, prefix) as quiet,
+        Http({name: processes.services.url(name) for name in SERVICES}) as http,
+    ):
+        running = Suite(http, quiet, databases, processes.mailbox, processes.sink)
         running.topics = Topics(platform.kafka, prefix, HEARD, running.hear)
         await running.topics.start()
         listening = asyncio.create_task(running.topics.listen())
@@ -62,7 +82,3 @@ async def suite(platform: Platform, tmp_path_factory: pytest.TempPathFactory) ->
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
         await running.topics.stop()
-        await http.close()
-        await asyncio.to_thread(services.stop)
-    for url in databases.values():
-        await asyncio.to_thread(platform.drop_database, url)

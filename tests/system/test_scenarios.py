@@ -44,7 +44,7 @@ async def stock(suite: Suite, sku: str) -> dict[str, dict[str, int]]:
     """A SKU's counters by place."""
     answer = await suite.http.get("inventory", "/availability", sku=sku)
     assert answer.ok, answer
-    entry = answer.body["items"][0]
+    (entry,) = answer.body
     return {place["place_id"]: place for place in entry["places"]}
 
 
@@ -144,6 +144,7 @@ async def test_an_order_waits_for_its_payer_and_goes_on_when_paid(suite: Suite) 
     await order.expect(StockReserved)
     await order.state("awaiting_payment")
     await order.pay(1000)
+    await suite.settled()
     await order.state("awaiting_payment")
     await order.pay(490, "sale")
     await order.expect(OrderConfirmed)

@@ -44,7 +44,9 @@ def told_once(db: Databases, submitted: Submitted) -> Verdict:
 
 def everybody_was_told(db: Databases, _: Submitted) -> Verdict:
     """Each order confirmed or cancelled, parcel shipped or delivered, return and refund has its delivery."""
-    told: dict[str, int] = dict(db.rows("notifications", "SELECT template, count(*) FROM deliveries GROUP BY template"))
+    told: dict[str, int] = dict(
+        db.rows("notifications", "SELECT template, count(*) FROM deliveries GROUP BY template")
+    )
     confirmed, cancelled, refunds = db.one(
         "orders",
         """SELECT count(*) FILTER (WHERE facts->'said' ? 'confirmed'), count(*) FILTER (WHERE state = 'cancelled'),

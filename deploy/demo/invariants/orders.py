@@ -42,7 +42,9 @@ def every_order_ended_or_is_looked_after(db: Databases, _: Submitted) -> Verdict
 
 def ends_agree(db: Databases, _: Submitted) -> Verdict:
     """A completed order has a parcel that left, all of them at an end; a cancelled one has none that left."""
-    states: dict[str, str] = dict(db.rows("orders", "SELECT id, state FROM orders WHERE placed_at IS NOT NULL"))
+    states: dict[str, str] = dict(
+        db.rows("orders", "SELECT id, state FROM orders WHERE placed_at IS NOT NULL")
+    )
     left: set[str] = set()
     ended: dict[str, bool] = {}
     parcels = 0

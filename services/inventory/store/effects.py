@@ -1,11 +1,13 @@
 """What counts once: applied adjustments and booked returns, each claimed by its own id."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 
 from services.inventory.domain.adjustment import Adjustment
 from services.inventory.store.tables import adjustments, receipts
 from shared.db.bulk import Session
+
+_CONTENT = tuple(field.name for field in fields(Adjustment))
 
 
 class Effects:
@@ -19,12 +21,15 @@ class Effects:
 
         Waits for another transaction that claims the same id at the same time.
         """
-        rows = [asdict(wanted[adjustment_id]) for adjustment_id in sorted(wanted)]
+        rows = [
+            {name: getattr(wanted[adjustment_id], name) for name in _CONTENT}
+            for adjustment_id in sorted(wanted)
+        ]
         key = ("adjustment_id",)
         new = await self._session.insert(adjustments, rows, ignore_duplicates=True, returning=key)
         known = set(wanted) - {row["adjustment_id"] for row in new}
         earlier = await self._session.fetch(adjustments, "adjustment_id", sorted(known))
-        return {row["adjustment_id"]: Adjustment(**{name: row[name] for name in rows[0]}) for row in earlier}
+        return {row["adjustment_id"]: Adjustment(**{name: row[name] for name in _CONTENT}) for row in earlier}
 
     async def unclaim_adjustments(self, adjustment_ids: Collection[str]) -> None:
         """Give back claims of adjustments that were refused, so that they may be sent again when mended."""

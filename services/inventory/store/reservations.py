@@ -1,7 +1,6 @@
 """What is held for orders: one row per order, locked first, with its allocations and parcels."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from services.inventory.domain.reservation import Answer, Fate, Parcel, Reservation
@@ -39,10 +38,13 @@ class Reservations:
     async def save(self, before: Mapping[str, Reservation], after: Mapping[str, Reservation]) -> None:
         """Write what became of the reservations that were taken."""
         changed = [new for order_id, new in after.items() if new is not before[order_id]]
-        said = [new for new in changed if new.version != before[new.order_id].version]
-        await self._session.update(reservations, [_row(new) for new in said], key=("order_id",))
-        reserved = [new for new in said if before[new.order_id].answer is not new.answer]
-        await self._session.insert(allocations, [row for new in reserved for row in _allocations(new)])
+        answered = [new for new in changed if new.answer is not before[new.order_id].answer]
+        await self._session.update(reservations, [_answer_row(new) for new in answered], key=("order_id",))
+        await self._session.insert(allocations, [row for new in answered for row in _allocations(new)])
+        cancelled = [new for new in changed if new.cancelled and not before[new.order_id].cancelled]
+        await self._session.update(
+            reservations, [_cancelled_row(new) for new in cancelled], key=("order_id",)
+        )
         fates = [
             _parcel_row(new.order_id, parcel)
             for new in changed
@@ -52,7 +54,9 @@ class Reservations:
         await self._session.upsert(parcels, fates, key=("order_id", "place_id"))
 
     async def _load(self, order_ids: Sequence[str], *, lock: bool) -> dict[str, Reservation]:
-        rows = await self._session.fetch(reservations, "order_id", order_ids, lock=lock)
+        rows = await self._session.fetch(
+            reservations, "order_id", order_ids, columns=_FACTS if lock else None, lock=lock
+        )
         known = [row["order_id"] for row in rows]
         lines = _grouped(await self._session.fetch(allocations, "order_id", known, order_by=_LINE_ORDER))
         fates = _grouped(await self._session.fetch(parcels, "order_id", known))
@@ -62,6 +66,8 @@ class Reservations:
         }
 
 
+_FACTS = ("order_id", "traceparent", "answer", "cancelled", "version", "reservation_id")
+"""What decisions need; why an order was sourced as it was is for people only."""
 _LINE_ORDER = ("order_id", "line_id", "place_id")
 
 
@@ -72,12 +78,15 @@ def _grouped(rows: Collection[Row]) -> dict[str, list[Row]]:
     return groups
 
 
-def _row(reservation: Reservation) -> Row:
+def _cancelled_row(reservation: Reservation) -> Row:
+    return {"order_id": reservation.order_id, "cancelled": True, "version": reservation.version}
+
+
+def _answer_row(reservation: Reservation) -> Row:
     decision = reservation.decision
     return {
         "order_id": reservation.order_id,
         "answer": reservation.answer.value,
-        "cancelled": reservation.cancelled,
         "version": reservation.version,
         "reservation_id": reservation.reservation_id,
         "decision": _decision_row(decision) if decision is not None else None,
@@ -88,7 +97,7 @@ def _decision_row(decision: Decision) -> dict[str, Any]:
     return {
         "rule": decision.rule,
         "places": decision.places,
-        "candidates": [asdict(candidate) for candidate in decision.candidates],
+        "candidates": [[it.place_id, it.kilometres, it.units] for it in decision.candidates],
         "looked_at": decision.looked_at,
         "destination": decision.destination,
     }
@@ -121,6 +130,7 @@ def _read(row: Row, lines: Sequence[Row], fates: Sequence[Row]) -> Reservation:
     allotments = tuple(
         Allotment(line["line_id"], line["sku"], line["place_id"], line["quantity"]) for line in lines
     )
+    note = row.get("decision")
     return Reservation(
         order_id=row["order_id"],
         trace=row["traceparent"],
@@ -128,7 +138,7 @@ def _read(row: Row, lines: Sequence[Row], fates: Sequence[Row]) -> Reservation:
         cancelled=row["cancelled"],
         version=row["version"],
         reservation_id=row["reservation_id"],
-        decision=_read_decision(row["decision"], allotments) if row["decision"] is not None else None,
+        decision=_read_decision(note, allotments) if note is not None else None,
         allotments=allotments,
         parcels={
             fate["place_id"]: Parcel(
@@ -144,7 +154,7 @@ def _read_decision(note: Mapping[str, Any], allotments: tuple[Allotment, ...]) -
         allotments=allotments,
         rule=note["rule"],
         places=tuple(note["places"]),
-        candidates=tuple(Candidate(**candidate) for candidate in note["candidates"]),
+        candidates=tuple(Candidate(*candidate) for candidate in note["candidates"]),
         looked_at=note["looked_at"],
         destination=note["destination"],
     )

@@ -104,7 +104,7 @@ def confirm(order: ReturnableOrder, confirmation: Confirmation) -> ReturnableOrd
 def deliver(order: ReturnableOrder, shipment_id: str, at: datetime) -> ReturnableOrder:
     """A parcel was delivered; of several times the earliest counts, whichever is heard first."""
     known = order.delivered.get(shipment_id)
-    if known is not None:
+    if known is not None and known <= at:
         return order
     return replace(order, delivered={**order.delivered, shipment_id: at}, version=order.version + 1)
 

@@ -15,7 +15,11 @@ from tests.bench.load.settings import LoadSettings
 from tests.bench.load.web import Web
 from tests.bench.load.wire import Said, Wire, partition_of
 
-HEARS = ("order.placed", "shipment.created", "order.cancelled")
+HEARS = ("order.placed", "shipment.created", "order.cancelled", "order.refused")
+
+
+class Refused(RuntimeError):
+    """The system did not take an order of the benchmark; every figure would be of something else."""
 
 
 class Book:
@@ -88,8 +92,10 @@ class Book:
                     payments += self._placed(records, cancels)
                 elif topic == "shipment.created":
                     self._created(records, cancels)
-                else:
+                elif topic == "order.cancelled":
                     self._cancelled(records)
+                else:
+                    self._refused(records)
             if payments:
                 await self._wire.say("payment.authorized", payments)
             if cancels:
@@ -134,6 +140,12 @@ class Book:
                 self.unexpected += order.fate == "ship"
                 self.cancelled += 1
                 self._end(order, now)
+
+    def _refused(self, records: Sequence[ConsumerRecord]) -> None:
+        for record in records:
+            event = orjson.loads(record.value)
+            if event["external_id"] in self._open and event["refused"] == "order":
+                raise Refused(f"{event['external_id']}: {event['errors']}")
 
     async def watch(self) -> None:
         """Ask the orders database what it has recorded of the shipments that were said, until cancelled."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tests.bench.load.settings import Workload
 
-CHANNEL = "bench"
+CHANNEL = "shop"
 PLACES = ("place-a", "place-b", "place-c")
 SPREAD = tuple(f"SKU-{number:04}" for number in range(200))
 SPLIT = tuple((f"SPLIT-{place[-1]}-{number:03}", place) for place in PLACES for number in range(60))

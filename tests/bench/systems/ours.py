@@ -21,6 +21,8 @@ from tests.bench.load.orders import PLACES, PLENTY, SCARCE, SPLIT, SPREAD
 from tests.bench.systems.system import LOGS, System, libpq
 
 RECORDED = "SELECT id FROM orders WHERE id = ANY(%s) AND state = 'in_fulfillment'"
+ALL_RECORDED = """SELECT order_id FROM order_timeline WHERE order_id = ANY(%s) AND kind = 'shipment.created'
+                  GROUP BY order_id HAVING count(*) >= {parcels}"""
 
 
 class Ours(System):
@@ -38,7 +40,7 @@ class Ours(System):
     ) -> None:
         urls = {name: platform.create_database(f"bench_{name}") for name in SERVICES}
         super().__init__(
-            "ours", platform, f"bench-{secrets.token_hex(3)}.", {n: libpq(u) for n, u in urls.items()}, RECORDED
+            "ours", platform, f"bench-{secrets.token_hex(3)}.", {n: libpq(u) for n, u in urls.items()}
         )
         self._copies = copies
         self._names = [name for name in SERVICES if name in services]
@@ -79,6 +81,10 @@ class Ours(System):
             if dead or time.monotonic() > until:
                 raise PlatformError(f"not ready: {', '.join(dead or waiting)}", f"read {LOGS}")
             time.sleep(0.1)
+
+    def recorded(self, parcels: int) -> str:
+        """The state tells of the first parcel; of several the timeline tells."""
+        return RECORDED if parcels == 1 else ALL_RECORDED.format(parcels=parcels)
 
     async def _stock(self) -> None:
         urls = {name: addresses[0].removesuffix("/metrics") for name, addresses in self.metrics.items()}

@@ -27,14 +27,20 @@ class System:
     prefix: str
     databases: dict[str, str]
     """Address of each service's database, for libpq, as its owner."""
-    recorded: str
-    """Query with a list of order ids: those whose shipments are all recorded."""
     running: dict[str, list[ProcessRecord]] = field(default_factory=dict)
     """Processes by service."""
     http: str | None = None
     """Where orders takes POST /orders."""
     metrics: dict[str, list[str]] = field(default_factory=dict)
     """Addresses of each service's /metrics."""
+
+    def recorded(self, parcels: int) -> str:
+        """A query with a list of order ids: those of which so many shipments are recorded."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start every process and wait until all are ready."""
+        raise NotImplementedError
 
     def admin(self, service: str) -> str:
         """Address of a service's database as the platform's own role: what it does there is told apart by that."""

@@ -86,6 +86,9 @@ async def test_cancelling_gives_everything_back_and_says_so_once(world: World) -
     assert len(world.topics.all(StockReleased, lambda it: it.order_id == reserved.order_id)) == 1
     assert await world.level(sku, place) == (10, 0, 0)
     assert await world.kinds(reserved.order_id) == ["reserved", "released"]
+    view = (await world.service.http.get(f"/reservations/{reserved.order_id}")).json()
+    assert view["cancelled"] and view["answer"] == "reserved" and view["allocations"][0]["fate"] == "released"
+    assert view["sourcing"]["rule"] == "only_choice"
 
 
 async def test_a_cancel_that_overtakes_its_order_leaves_a_tombstone(world: World) -> None:

@@ -11,9 +11,16 @@ from deploy.local import Platform
 from deploy.local.topics import apply, load, remove
 from shared.contracts.orders import RefundIssued
 from shared.contracts.payments import PaymentCaptured, PaymentVoided
+from shared.telemetry import logging
 from tests.harness.service import Wire, _listen
 
 TOPICS = (PaymentCaptured.topic, PaymentVoided.topic, RefundIssued.topic)
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """As in production. structlog's own default draws every traceback with all its variables, for seconds."""
+    logging.configure("tests", "info")
 
 
 @pytest.fixture
@@ -32,7 +39,10 @@ async def topics(platform: Platform, topic_prefix: str) -> AsyncIterator[Wire]:
         bootstrap_servers=platform.kafka, acks="all", max_request_size=2_000_000, linger_ms=0
     )
     consumer = AIOKafkaConsumer(
-        topic_prefix + RefundIssued.topic, bootstrap_servers=platform.kafka, auto_offset_reset="earliest", group_id=None
+        topic_prefix + RefundIssued.topic,
+        bootstrap_servers=platform.kafka,
+        auto_offset_reset="earliest",
+        group_id=None,
     )
     await producer.start()
     await consumer.start()

@@ -1,9 +1,9 @@
-"""The tally service as a process, with a fault put around it: python -m tests.component.messaging.process ROLES FAULT JSON.
+"""The tally service as a process, with a fault put around it: python -m ... ROLES FAULT SETTINGS (JSON).
 
 Faults: `die-before-offsets` (SIGKILL between the commit of the database and that of the offsets), `die-after-send`
-(SIGKILL between the broker's acknowledgement and the deletion of the outbox rows), `short-leash` (the server closes the
-relay's session after two silent seconds), `slow` (a second per batch), `hang` (a handler never ends), `deaf` (the client
-gives no records), `dead` (the loop that reads has ended).
+(SIGKILL between the broker's acknowledgement and the deletion of the outbox rows), `short-leash` (the server closes
+the relay's session after two silent seconds), `slow` (a second per batch), `hang` (a handler never ends), `deaf` (the
+client gives no records), `dead` (the loop that reads has ended).
 """
 
 import asyncio

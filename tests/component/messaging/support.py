@@ -1,4 +1,4 @@
-"""What the tests of the plumbing share: messages, faults put around ports from outside, processes that can be killed."""
+"""What the tests of the plumbing share: messages, faults put around ports, processes to kill."""
 
 import asyncio
 import json
@@ -114,7 +114,13 @@ class Process:
 
 @asynccontextmanager
 async def process(
-    database_url: str, kafka: str, prefix: str, *, roles: str = "api,consumer,relay,jobs", fault: str = "", **more: Any
+    database_url: str,
+    kafka: str,
+    prefix: str,
+    *,
+    roles: str = "api,consumer,relay,jobs",
+    fault: str = "",
+    **more: Any,
 ) -> AsyncIterator[Process]:
     """Starts `tests.component.messaging.process`; killed at the end unless it ended by itself."""
     settings = {

@@ -111,7 +111,16 @@ async def test_every_type_survives_beside_nulls(session: Session, write: str) ->
     rows = [
         {**EMPTY, "id": "all null"},
         {"id": "full", **FULL},
-        {**EMPTY, "id": "plain", "small": 1, "number": 1, "big": 1, "ratio": 2, "price": Decimal(3), "doc": []},
+        {
+            **EMPTY,
+            "id": "plain",
+            "small": 1,
+            "number": 1,
+            "big": 1,
+            "ratio": 2,
+            "price": Decimal(3),
+            "doc": [],
+        },
     ]
     if write == "insert":
         await session.insert(things, rows)
@@ -137,7 +146,11 @@ async def test_values_of_one_column_may_differ_in_size(session: Session) -> None
     bigs = [0, 1, 2**15, 2**31, 2**63 - 1, -1]
     ratios = [1, 0.5, None, 3, 1e300, -0.0]
     await session.insert(
-        things, [{"id": str(n), "big": big, "ratio": ratio} for n, (big, ratio) in enumerate(zip(bigs, ratios, strict=True))]
+        things,
+        [
+            {"id": str(n), "big": big, "ratio": ratio}
+            for n, (big, ratio) in enumerate(zip(bigs, ratios, strict=True))
+        ],
     )
     rows = (await read(session)).values()
     assert [row["big"] for row in rows] == bigs
@@ -187,7 +200,12 @@ async def test_composite_keys(session: Session) -> None:
 async def test_inserts_keep_their_order_and_say_which_were_new(session: Session) -> None:
     rows = [{"sku": str(n), "place": "p", "units": n} for n in (5, 3, 9, 1)]
     await session.insert(pairs, rows)
-    assert [row["units"] for row in await session.fetch(pairs, "place", ["p"], order_by=("seq",))] == [5, 3, 9, 1]
+    assert [row["units"] for row in await session.fetch(pairs, "place", ["p"], order_by=("seq",))] == [
+        5,
+        3,
+        9,
+        1,
+    ]
     again = [*rows, {"sku": "new", "place": "p", "units": 0}, {"sku": "new", "place": "p", "units": 0}]
     fresh = await session.insert(pairs, again, ignore_duplicates=True, returning=("sku",))
     assert fresh == [{"sku": "new"}]
@@ -249,5 +267,3 @@ async def test_time_is_utc_whatever_the_server_thinks(platform: Platform) -> Non
         assert now.utcoffset() == timedelta(0)
         assert abs(now - datetime.now(UTC)) < timedelta(minutes=1)
     await engine.dispose()
-
-

@@ -36,7 +36,9 @@ def transactions(desk: Running) -> list[int]:
     return sizes
 
 
-async def post(desk: Running, order: str, amount: int, key: str | None = None, path: str = "/tallies") -> httpx.Response:
+async def post(
+    desk: Running, order: str, amount: int, key: str | None = None, path: str = "/tallies"
+) -> httpx.Response:
     headers = {"Idempotency-Key": key} if key else {}
     return await desk.http.post(path, json={"order_id": order, "amount": amount}, headers=headers)
 

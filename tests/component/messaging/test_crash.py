@@ -15,13 +15,17 @@ from tests.harness.tally import create_schema, sums, tallying
 TEN = [captured("a", number) for number in range(10)]
 
 
-async def test_death_between_database_and_offsets(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_death_between_database_and_offsets(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     url = platform.create_database("tally")
     await create_schema(url)
     await say_many(topics, TEN)
     async with process(url, platform.kafka, topic_prefix, fault="die-before-offsets") as service:
         assert await service.ended() == -signal.SIGKILL
-    offsets = await committed_offsets(platform.kafka, f"{topic_prefix}tally", f"{topic_prefix}payment.captured")
+    offsets = await committed_offsets(
+        platform.kafka, f"{topic_prefix}tally", f"{topic_prefix}payment.captured"
+    )
     assert offsets == {}, "it died before any offset was committed"
     async with tallying(platform, prefix=topic_prefix, database_url=url) as successor:
         await successor.settled()
@@ -49,7 +53,9 @@ async def test_death_between_broker_and_deletion_sends_copies_only(
         assert {message["ce_id"] for message in topics.headers if message["ce_subject"] == "a"} == {
             row["ce_id"] for row in topics.headers
         }
-        assert len({message["ce_id"] for message in topics.headers}) == 10, "a copy has the id of its original"
+        assert len({message["ce_id"] for message in topics.headers}) == 10, (
+            "a copy has the id of its original"
+        )
 
 
 async def test_a_fault_after_the_commit_has_no_second_effect(

@@ -29,7 +29,11 @@ async def test_two_processes_share_the_work(platform: Platform, topic_prefix: st
         await one.settled()
         assert await sums(one) == {f"o{number}": 10 for number in range(20)}
         handled = [
-            sum(sample.value for sample in process.service.consumer._handled.collect()[0].samples if sample.name.endswith("_total"))
+            sum(
+                sample.value
+                for sample in process.service.consumer._handled.collect()[0].samples
+                if sample.name.endswith("_total")
+            )
             for process in (one, two)
         ]
         assert sum(handled) == 200 and all(handled)

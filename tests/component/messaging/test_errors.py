@@ -49,12 +49,16 @@ async def deadlock(_tx: Any) -> None:
     raise psycopg.errors.DeadlockDetected("deadlock detected")
 
 
-@pytest.mark.parametrize("accident", [lose_the_connection, land_on_a_standby, deadlock], ids=lambda a: a.__name__)
+@pytest.mark.parametrize(
+    "accident", [lose_the_connection, land_on_a_standby, deadlock], ids=lambda a: a.__name__
+)
 async def test_an_error_that_waiting_mends_is_retried_and_nothing_is_parked(
     accident: Any, platform: Platform, topic_prefix: str, topics: Wire
 ) -> None:
     around = Once(accident)
-    async with tallying(platform, prefix=topic_prefix, change=partial(wrap_handler, around=around)) as service:
+    async with tallying(
+        platform, prefix=topic_prefix, change=partial(wrap_handler, around=around)
+    ) as service:
         await topics.say(captured("a", 1))
         await service.settled()
         assert await sums(service) == {"a": 1}
@@ -62,18 +66,24 @@ async def test_an_error_that_waiting_mends_is_retried_and_nothing_is_parked(
         assert await parked(service) == 0
 
 
-async def test_a_migration_meanwhile_parks_nothing(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_a_migration_meanwhile_parks_nothing(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     async with tallying(platform, prefix=topic_prefix) as service:
         await topics.say(captured("a", 1))
         await service.settled()
-        await service.rows("ALTER TABLE tallies ALTER COLUMN count TYPE integer")  # plans that are prepared do not fit now
+        await service.rows(
+            "ALTER TABLE tallies ALTER COLUMN count TYPE integer"
+        )  # plans that are prepared do not fit now
         await topics.say(captured("a", 2))
         await service.settled()
         assert await sums(service) == {"a": 2}
         assert await parked(service) == 0
 
 
-async def test_a_lock_that_somebody_holds_is_waited_for(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_a_lock_that_somebody_holds_is_waited_for(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     async with tallying(platform, prefix=topic_prefix) as service:
         await topics.say(captured("a", 1))
         await service.settled()
@@ -86,7 +96,9 @@ async def test_a_lock_that_somebody_holds_is_waited_for(platform: Platform, topi
         assert await sums(service) == {"a": 2}
 
 
-async def test_the_database_may_go_away_while_messages_flow(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_the_database_may_go_away_while_messages_flow(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     async with tallying(platform, prefix=topic_prefix) as service:
         await say_many(topics, [captured(f"o{number % 5}", number) for number in range(100)])
         await asyncio.to_thread(platform.stop_postgres, "immediate")
@@ -151,7 +163,9 @@ async def test_a_bad_deployment_opens_the_breaker_and_parks_no_more(
             await until(lambda: gauge.get() == 1, "the breaker opens")
             await until(lambda: service.service.consumer.waiting.reason == "breaker", "it waits to probe")
             assert await parked(service) == 3
-            assert any(line["log_level"] == "critical" and line["event"].startswith("breaker open") for line in logs)
+            assert any(
+                line["log_level"] == "critical" and line["event"].startswith("breaker open") for line in logs
+            )
             release.bad = False
             await service.settled()
             assert gauge.get() == 0
@@ -176,4 +190,6 @@ async def test_one_message_that_succeeds_closes_the_breaker(
     ) as service:
         await service.settled()
         assert await sums(service) == {"good": 1}
-        assert await parked(service) == 6, "the deployment is good, so the bad messages were parked one by one"
+        assert await parked(service) == 6, (
+            "the deployment is good, so the bad messages were parked one by one"
+        )

@@ -46,7 +46,9 @@ async def test_what_nobody_could_read_aborts_the_transaction(
         assert (await rows(service, "tallies"), await rows(service, "outbox")) == (0, 0)
 
 
-async def test_the_relay_is_woken_after_the_commit_and_only_then(platform: Platform, topic_prefix: str) -> None:
+async def test_the_relay_is_woken_after_the_commit_and_only_then(
+    platform: Platform, topic_prefix: str
+) -> None:
     async with tallying(platform, prefix=topic_prefix, roles=("api",)) as service:
         relay = service.service.relays[0]
         with pytest.raises(KeyError):
@@ -64,14 +66,18 @@ async def test_the_relay_is_woken_after_the_commit_and_only_then(platform: Platf
         assert await rows(service, "outbox") == 1
 
 
-async def test_the_same_id_of_two_sources_is_two_messages(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_the_same_id_of_two_sources_is_two_messages(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     same = new_id()
     async with tallying(platform, prefix=topic_prefix) as service:
         for source in ("/shop", "/market", "/oms/orders"):
             await topics.say(captured("a", 1), message_id=same, source=source, copies=2)
         await service.settled()
         assert await sums(service) == {"a": 3}
-        assert uuid.UUID(same) in {row["message_id"] for row in await service.rows("SELECT message_id FROM inbox")}
+        assert uuid.UUID(same) in {
+            row["message_id"] for row in await service.rows("SELECT message_id FROM inbox")
+        }
 
 
 async def test_claims_in_opposite_order_do_not_deadlock_and_each_is_won_once(

@@ -17,7 +17,9 @@ TOPIC = "payment.captured"
 
 
 def body(**changes: Any) -> bytes:
-    return json.dumps({"order_id": "poison", "payment_id": "p", "amount": 1, "currency": "EUR", **changes}).encode()
+    return json.dumps(
+        {"order_id": "poison", "payment_id": "p", "amount": 1, "currency": "EUR", **changes}
+    ).encode()
 
 
 def exactly(size: int) -> bytes:
@@ -44,15 +46,25 @@ POISON: dict[str, tuple[str, list[tuple[str, bytes | None]], bytes | None]] = {
     "a number beyond 64 bits": ("invalid_event", headers(), body(amount=2**70)),
     "a number of 5,000 digits": ("invalid_event", headers(), body().replace(b"1", b"9" * 5000)),
     "a fraction of a cent": ("invalid_event", headers(), body(amount=1.5)),
-    "nested 10,000 deep": ("invalid_event", headers(), body(x=0).replace(b'"x": 0', b'"x": ' + b"[" * 10_000 + b"]" * 10_000)),
+    "nested 10,000 deep": (
+        "invalid_event",
+        headers(),
+        body(x=0).replace(b'"x": 0', b'"x": ' + b"[" * 10_000 + b"]" * 10_000),
+    ),
     "a NUL in a key": ("invalid_event", headers(), body(order_id="a\x00b")),
     "half a surrogate pair": ("invalid_event", headers(), body(order_id="\ud800")),
     "the handler fails": ("handler_error", headers(), body(amount=CURSED)),
 }
 STRANGE_BUT_FINE = {
-    "binary and null headers that we do not need": ([*headers(), ("x", b"\xff\x00"), ("y", None), ("z", b"")], body()),
+    "binary and null headers that we do not need": (
+        [*headers(), ("x", b"\xff\x00"), ("y", None), ("z", b"")],
+        body(),
+    ),
     "a header name with a NUL": ([*headers(), ("a\x00b", b"1")], body()),
-    "rubbish as traceparent and time": ([*headers(), ("traceparent", b"\xff00"), ("ce_time", b"99999-01-01")], body()),
+    "rubbish as traceparent and time": (
+        [*headers(), ("traceparent", b"\xff00"), ("ce_time", b"99999-01-01")],
+        body(),
+    ),
     "a time far in the future": ([*headers(), ("ce_time", b"9999-12-31T23:59:59-12:00")], body()),
     "a body of 1 MiB": (headers(), exactly(MAX_BODY_BYTES)),
     "a body over 1 MiB": (headers(), exactly(MAX_BODY_BYTES + 500_000)),
@@ -79,7 +91,9 @@ async def test_poison_of_every_kind_is_parked_with_its_reason(
         assert [row["reason"] for row in rows if row["reason"] != "handler_error"] == [
             reason for reason, _, _ in POISON.values() if reason != "handler_error"
         ]
-        assert [row["error"] for row in rows if row["reason"] == "handler_error"] == ["ValueError: this amount is cursed"]
+        assert [row["error"] for row in rows if row["reason"] == "handler_error"] == [
+            "ValueError: this amount is cursed"
+        ]
         assert all(row["error"] for row in rows)
         page = (await service.http.get("/metrics")).text
         assert 'oms_contract_unknown_type_total{service="tally",topic="payment.captured"} 3.0' in page
@@ -89,7 +103,10 @@ async def test_strange_messages_that_can_be_read_are_handled(
     platform: Platform, topic_prefix: str, topics: Wire
 ) -> None:
     for number, (strange_headers, value) in enumerate(STRANGE_BUT_FINE.values()):
-        unique = [(name, (text or b"") + str(number).encode() if name == "ce_id" else text) for name, text in strange_headers]
+        unique = [
+            (name, (text or b"") + str(number).encode() if name == "ce_id" else text)
+            for name, text in strange_headers
+        ]
         await topics.raw(TOPIC, None if number % 2 else b"k", value, unique)
     async with tallying(platform, prefix=topic_prefix) as service:
         await service.settled()
@@ -107,10 +124,17 @@ async def test_what_is_parked_is_whole(platform: Platform, topic_prefix: str, to
         assert row is not None
         record = dead_letters.to_record(row)
         assert (record.key, record.body) == (b"\xff\x00key", b"\x00\xff body")
-        assert record.headers == [("ce_id", b"\xff"), ("a\ufffdb", b"\x00\x01"), ("none", None), ("text", "ü".encode())]
+        assert record.headers == [
+            ("ce_id", b"\xff"),
+            ("a\ufffdb", b"\x00\x01"),
+            ("none", None),
+            ("text", "ü".encode()),
+        ]
 
 
-async def test_only_what_fails_is_parked_out_of_a_batch(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_only_what_fails_is_parked_out_of_a_batch(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     events = [captured("same", number, CURSED if number % 10 == 7 else 1) for number in range(60)]
     await say_many(topics, events)
     async with tallying(platform, prefix=topic_prefix) as service:

@@ -45,7 +45,9 @@ async def ticked(service: Running) -> None:
     service.service.source.positions = positions  # type: ignore[method-assign]
 
 
-async def test_the_bound_never_passes_an_unread_message(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_the_bound_never_passes_an_unread_message(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     held = Held()
     async with tallying(platform, prefix=topic_prefix, change=partial(wrap_handler, around=held)) as service:
         await topics.say(captured("a", 1))
@@ -66,7 +68,9 @@ async def _passed(service: Running, moment: datetime) -> bool:
     return await bound(service) > moment
 
 
-async def test_the_bound_survives_a_restart_and_an_outage(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_the_bound_survives_a_restart_and_an_outage(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     async with tallying(platform, prefix=topic_prefix) as service:
         await topics.say(captured("a", 1))
         await service.settled()
@@ -74,7 +78,10 @@ async def test_the_bound_survives_a_restart_and_an_outage(platform: Platform, to
         await until(lambda: _passed(service, now), "caught up")
         before = await bound(service)
     missed = await topics.producer.send_and_wait(
-        f"{topic_prefix}payment.captured", key=b"a", value=captured("a", 2).model_dump_json().encode(), headers=headers()
+        f"{topic_prefix}payment.captured",
+        key=b"a",
+        value=captured("a", 2).model_dump_json().encode(),
+        headers=headers(),
     )
     held = Held()
     async with tallying(
@@ -99,7 +106,9 @@ async def test_a_topic_no_longer_heard_holds_up_no_deadline(platform: Platform, 
         await until(lambda: _passed(service, now), "the bound follows the clock")
 
 
-async def test_markers_of_transactions_are_no_lag(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_markers_of_transactions_are_no_lag(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     """Other systems may produce in transactions; their markers take offsets that nobody is ever handed."""
     producer = AIOKafkaProducer(bootstrap_servers=platform.kafka, transactional_id=f"{topic_prefix}payments")
     await producer.start()
@@ -112,7 +121,9 @@ async def test_markers_of_transactions_are_no_lag(platform: Platform, topic_pref
                 )  # fmt: skip
         await until(lambda: _counted(service, {"a": 3}), "all are counted")
         now = await clock(service)
-        await until(lambda: _passed(service, now), "the bound follows the clock although the log ends in a marker")
+        await until(
+            lambda: _passed(service, now), "the bound follows the clock although the log ends in a marker"
+        )
         assert {lag.records for lag in service.service.source.lag().values()} == {0}
         assert await service.service.source.standstill() is None
     await producer.stop()
@@ -142,7 +153,9 @@ async def test_a_group_that_the_broker_forgot_goes_on_from_the_database(
 
 
 async def _offsets(service: Running, total: int) -> bool:
-    rows = await service.rows("SELECT sum(next_offset) AS total FROM progress WHERE topic = 'payment.captured'")
+    rows = await service.rows(
+        "SELECT sum(next_offset) AS total FROM progress WHERE topic = 'payment.captured'"
+    )
     return bool(rows[0]["total"] == total)
 
 

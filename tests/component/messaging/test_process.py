@@ -1,4 +1,4 @@
-"""Real processes: they start when what they need is away, share roles, end in order when asked, and say why when not."""
+"""Real processes: they start while servers are away, share roles, end in order, and say why when they give up."""
 
 import asyncio
 import signal
@@ -40,7 +40,9 @@ async def test_sigterm_finishes_the_batch_sends_and_leaves(
         assert not await observer.rows("SELECT 1 FROM outbox"), "what was said is sent"
     said = await topics.expect(RefundIssued, count=handled)
     assert amounts_by_order(said) == {"a": list(range(1, handled + 1))}
-    offsets = await committed_offsets(platform.kafka, f"{topic_prefix}tally", f"{topic_prefix}payment.captured")
+    offsets = await committed_offsets(
+        platform.kafka, f"{topic_prefix}tally", f"{topic_prefix}payment.captured"
+    )
     assert sum(offsets.values()) == handled, "offsets were committed, so nothing comes twice"
     # It left the group: the next one has the partitions at once, not after the session's timeout.
     async with tallying(platform, prefix=topic_prefix, database_url=url) as successor:

@@ -30,7 +30,9 @@ class Held:
         await self.release.wait()
 
 
-async def test_a_batch_ends_before_its_partitions_move(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_a_batch_ends_before_its_partitions_move(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     held = Held()
     first = [captured(f"o{number % 10}", number) for number in range(50)]
     async with tallying(platform, prefix=topic_prefix, change=partial(wrap_handler, around=held)) as one:
@@ -39,7 +41,9 @@ async def test_a_batch_ends_before_its_partitions_move(platform: Platform, topic
         async with AsyncExitStack() as stack:
             other = tallying(platform, prefix=topic_prefix, database_url=one.database_url)
             joining = asyncio.create_task(stack.enter_async_context(other))
-            await until(one.service.consumer.waiting.interrupt.is_set, "the first is asked for its partitions")
+            await until(
+                one.service.consumer.waiting.interrupt.is_set, "the first is asked for its partitions"
+            )
             assert not joining.done() and one.service.source.busy
             held.release.set()
             two = await joining
@@ -56,7 +60,9 @@ async def test_a_batch_ends_before_its_partitions_move(platform: Platform, topic
         assert amounts_by_order(said) == {f"o{number}": list(range(1, 16)) for number in range(10)}
 
 
-async def test_a_waiting_retry_is_given_up_for_a_rebalance(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_a_waiting_retry_is_given_up_for_a_rebalance(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     away = True
 
     async def fails(handler: Any, messages: Sequence[Message[Any]], tx: Any) -> None:

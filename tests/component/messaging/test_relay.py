@@ -1,4 +1,4 @@
-"""The way out: whatever dies, hangs or is missing, rows reach the broker in order per key, and only copies are added."""
+"""The way out: whatever dies, hangs or is missing, rows reach the broker in order per key; only copies are added."""
 
 import asyncio
 import signal
@@ -28,14 +28,21 @@ RELAY = ("relay",)
 SAY = """
 INSERT INTO outbox (shard, topic, key, headers, body)
 SELECT 0, :topic, 'o' || n % :orders, :headers, convert_to(
-    '{"order_id":"o' || n % :orders || '","request_id":"r","payment_id":"p","currency":"EUR","amount":' || n || :more, 'UTF8')
+    '{"order_id":"o' || n % :orders || '","request_id":"r","payment_id":"p","currency":"EUR","amount":' || n || :more,
+    'UTF8')
 FROM generate_series(:first ::int, :last ::int) n ORDER BY n
 """
 HEADERS = b'[["ce_id","1"],["ce_type","refund.issued.v1"],["ce_source","/oms/tally"]]'
 
 
 async def commit(
-    service: Running, first: int, last: int, *, orders: int = 10, topic: str = RefundIssued.topic, more: str = "}"
+    service: Running,
+    first: int,
+    last: int,
+    *,
+    orders: int = 10,
+    topic: str = RefundIssued.topic,
+    more: str = "}",
 ) -> None:
     """Rows in the outbox as another process would commit them: amounts rise per order."""
     prefix = service.service.settings.topic_prefix
@@ -83,7 +90,9 @@ async def test_two_relays_that_both_believe_they_lead_add_only_copies(
 ) -> None:
     async with tallying(platform, prefix=topic_prefix, roles=RELAY) as service:
         await until(lambda: service.service.relays[0].leader, "the first leads")
-        monkeypatch.setattr(relay_module, "_LOCK_CLASS", 1)  # The second asks for another lock, so it gets it.
+        monkeypatch.setattr(
+            relay_module, "_LOCK_CLASS", 1
+        )  # The second asks for another lock, so it gets it.
         async with at_work(relay_of(service)) as second:
             await until(lambda: second.leader, "the second leads, too")
             for page in range(10):
@@ -122,26 +131,30 @@ async def test_one_leads_and_the_other_waits_quietly(
 async def test_a_frozen_leader_is_succeeded_and_adds_only_copies_when_it_thaws(
     platform: Platform, topic_prefix: str, topics: Wire
 ) -> None:
-    async with tallying(platform, prefix=topic_prefix, roles=("api",)) as service:
-        async with process(
+    async with (
+        tallying(platform, prefix=topic_prefix, roles=("api",)) as service,
+        process(
             service.database_url, platform.kafka, topic_prefix, roles="relay", fault="short-leash"
-        ) as frozen:
-            await until(lambda: frozen.said("relay leads"), "the process leads")
-            await commit(service, 1, 100)
-            await until(lambda: in_order(topics, 100), "it sends")
-            frozen.signal(signal.SIGSTOP)
-            await commit(service, 101, 200)
-            async with at_work(relay_of(service)) as successor:
-                await until(lambda: successor.leader, "the lock is free although its holder never let go")
-                await until(lambda: in_order(topics, 200), "the successor sends")
-                frozen.signal(signal.SIGCONT)
-                await until(lambda: frozen.said("relay interrupted"), "the thawed one notices")
-                await commit(service, 201, 300)
-                await until(lambda: in_order(topics, 300), "order holds")
-                assert successor.leader
+        ) as frozen,
+    ):
+        await until(lambda: frozen.said("relay leads"), "the process leads")
+        await commit(service, 1, 100)
+        await until(lambda: in_order(topics, 100), "it sends")
+        frozen.signal(signal.SIGSTOP)
+        await commit(service, 101, 200)
+        async with at_work(relay_of(service)) as successor:
+            await until(lambda: successor.leader, "the lock is free although its holder never let go")
+            await until(lambda: in_order(topics, 200), "the successor sends")
+            frozen.signal(signal.SIGCONT)
+            await until(lambda: frozen.said("relay interrupted"), "the thawed one notices")
+            await commit(service, 201, 300)
+            await until(lambda: in_order(topics, 300), "order holds")
+            assert successor.leader
 
 
-async def test_a_killed_leader_is_succeeded_at_once(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_a_killed_leader_is_succeeded_at_once(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     async with tallying(platform, prefix=topic_prefix, roles=("api",)) as service:
         async with process(service.database_url, platform.kafka, topic_prefix, roles="relay") as killed:
             await until(lambda: killed.said("relay leads"), "the process leads")
@@ -153,7 +166,9 @@ async def test_a_killed_leader_is_succeeded_at_once(platform: Platform, topic_pr
             await until(lambda: empty(service), "the outbox is empty")
 
 
-async def test_rows_wait_for_a_broker_that_is_away(platform: Platform, topic_prefix: str, topics: Wire) -> None:
+async def test_rows_wait_for_a_broker_that_is_away(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
     async with tallying(platform, prefix=topic_prefix) as service:
         await commit(service, 1, 50)
         await until(lambda: in_order(topics, 50), "it works")
@@ -169,7 +184,9 @@ async def test_rows_wait_for_a_broker_that_is_away(platform: Platform, topic_pre
         await until(lambda: in_order(topics, 200), "all are heard in order", patience=90)
         await topics.say(captured("back", 1))
         await until(
-            lambda: topics.all(RefundIssued, lambda event: event.order_id == "back"), "the consumer is back, too", patience=90
+            lambda: topics.all(RefundIssued, lambda event: event.order_id == "back"),
+            "the consumer is back, too",
+            patience=90,
         )
 
 

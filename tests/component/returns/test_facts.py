@@ -143,21 +143,24 @@ async def statements(world: World, size: int, monkeypatch: pytest.MonkeyPatch) -
         (shipment_returned_to_sender, [sent_back(order, "w2") for order in orders]),
         (refund_issued, [refunded(order, new_id()) for order in orders]),
     ]
-    counts = []
-    for handler, events in batches:
-        async with world.service.service.transaction() as tx:
-            ran, ours = 0, tx.store.orders._session._driver
+    return [await _ran(world, handler, events, monkeypatch) for handler, events in batches]
 
-            async def count(cursor: Any, *arguments: Any) -> None:
-                nonlocal ran
-                ran += cursor.connection is ours  # The service's own work goes on meanwhile.
-                await _execute(cursor, *arguments)
 
-            monkeypatch.setattr(bulk, "_execute", count)
-            await handler([_message(event) for event in events], tx)
-            monkeypatch.setattr(bulk, "_execute", _execute)
-            counts.append(ran)
-    return counts
+async def _ran(world: World, handler: Any, events: list[Any], monkeypatch: pytest.MonkeyPatch) -> int:
+    ran = 0
+    async with world.service.service.transaction() as tx:
+
+        async def count(cursor: Any, *arguments: Any) -> None:
+            nonlocal ran
+            ran += (
+                cursor.connection is tx.store.orders._session._driver
+            )  # The service's own work goes on meanwhile.
+            await _execute(cursor, *arguments)
+
+        monkeypatch.setattr(bulk, "_execute", count)
+        await handler([_message(event) for event in events], tx)
+        monkeypatch.setattr(bulk, "_execute", _execute)
+    return ran
 
 
 def _message(event: Any) -> Message[Any]:

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from services.orders.domain import balance, facts, requests, saga
@@ -43,7 +43,7 @@ def test_facts_join_alike_in_any_order_and_any_number_of_times(plan, seed):
 def test_an_order_that_is_over_stays_so_whatever_comes_late(plan):
     history = History(plan).run()
     before = state(history.order)
-    for again in history.heard:
+    for again in tuple(history.heard):
         history._learn(again)
     assert state(history.order) == before
     history.check()
@@ -108,10 +108,19 @@ def _heard_of(order: Order) -> Any:
 def test_taking_out_any_of_these_is_noticed(monkeypatch, kind):
     _broken(monkeypatch, kind)
 
-    @settings(max_examples=3_000, deadline=None, database=None, derandomize=True, suppress_health_check=_SLOW)
+    # Finding one history is enough: no time is spent on making it small.
+    @settings(
+        max_examples=3_000,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=(Phase.generate,),
+        report_multiple_bugs=False,
+        suppress_health_check=_SLOW,
+    )
     @given(plans())
     def histories(plan):
         History(plan).run().check()
 
-    with pytest.raises((AssertionError, BaseExceptionGroup)):
+    with pytest.raises(AssertionError):
         histories()

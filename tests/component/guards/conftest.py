@@ -1,0 +1,30 @@
+"""Five services on databases of their own, built and not started: nothing runs beside what a test asks for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from deploy.local import Platform
+from deploy.local.settings import SERVICES
+from shared.db.migrate import migrate
+from shared.runtime.service import Service
+from shared.runtime.settings import ServiceSettings
+
+
+@pytest.fixture(scope="module")
+async def services(platform: Platform) -> AsyncIterator[dict[str, Service[Any, Any]]]:
+    """Each service, by name, with its default settings."""
+    built: dict[str, Service[Any, Any]] = {}
+    for name in SERVICES:
+        url = platform.create_database(f"guards_{name}")
+        await asyncio.to_thread(migrate, name, url, import_module(f"services.{name}.store.tables").metadata)
+        settings: type[ServiceSettings] = import_module(f"services.{name}.settings").Settings
+        built[name] = import_module(f"services.{name}.app").build(settings(database_url=url, kafka=platform.kafka))
+    yield built
+    for service in built.values():
+        url = service.settings.database_url
+        await service.engine.dispose()
+        platform.drop_database(url)

@@ -1,0 +1,63 @@
+"""A batch costs every handler the same few statements and one commit, whatever its size.
+
+This is what throughput rests on, in a form that no busy machine can blur.
+"""
+
+from typing import Any
+
+import pytest
+
+from shared.runtime.service import Service
+from tests.component.guards import life
+from tests.component.guards.chain import Chain
+
+SIZES = (1, 50, 500)
+
+OVERHEAD = 3
+"""What every batch of messages has: the transaction's time, the inbox, the outbox (only where something is said)."""
+
+BOUNDS: dict[str, int] = {}
+"""Statements of one batch beside the overhead, by handler. Raise one only with a figure that says it pays."""
+
+
+@pytest.fixture(scope="module")
+async def chain(services: dict[str, Service[Any, Any]]) -> Chain:
+    """Every handler of every service, called with batches of each size."""
+    chain = Chain(services, life.bank)
+    for size in SIZES:
+        await life.stock_up(chain, size)
+        await life.cancelled_early(chain, size)
+        await life.cancelled_late(chain, size)
+        parcels = await life.dispatched(chain, await life.created(chain, size))
+        assert len(parcels) == size
+        await life.scanned(chain, parcels, "delivered")
+        await life.brought_back(chain, parcels)
+        parcels = await life.dispatched(chain, await life.created(chain, size))
+        await life.scanned(chain, parcels, "returned_to_sender")
+    return chain
+
+
+def test_every_handler_is_looked_at(chain: Chain) -> None:
+    """A new handler needs a bound; one that the life of an order never calls needs a part in it."""
+    routes = {f"{name}.{route.name}" for name, service in chain.services.items() for route in service.routes}
+    assert routes <= set(chain.costs), f"never called: {sorted(routes - set(chain.costs))}"
+    assert set(chain.costs) == set(BOUNDS), "every handler called here needs a bound, and only those"
+
+
+async def test_nothing_is_parked(chain: Chain) -> None:
+    """Else what was counted was not the work."""
+    assert await chain.parked() == []
+
+
+@pytest.mark.parametrize("handler", sorted(BOUNDS))
+def test_statements_stay_within_the_bound_for_every_batch_size(chain: Chain, handler: str) -> None:
+    """Not one more for five hundred messages than for one."""
+    for size, cost in chain.costs[handler]:
+        assert cost.statements <= BOUNDS[handler] + OVERHEAD, f"{cost.statements} statements for {size}"
+
+
+@pytest.mark.parametrize("handler", sorted(BOUNDS))
+def test_a_batch_is_one_commit(chain: Chain, handler: str) -> None:
+    """One flush of the log for all of it."""
+    for size, cost in chain.costs[handler]:
+        assert cost.commits == 1, f"{cost.commits} commits for {size}"
