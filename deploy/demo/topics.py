@@ -77,7 +77,7 @@ class Topics:
                         await done
 
     async def say(self, saying: Saying) -> None:
-        """Send an event, as many times as it says; waits only while too much is unsent."""
+        """Send an event, as many times as it says."""
         body = saying.event.__pydantic_serializer__.to_json(saying.event, exclude_none=True)
         for _ in range(saying.copies):
             await self.say_raw(type(saying.event), saying.event.key(), body, saying.message_id)
@@ -88,16 +88,19 @@ class Topics:
 
     async def say_raw(self, model: type[Event], key: str, body: bytes, message_id: str) -> None:
         """Send these bytes as an event of a type."""
-        headers = [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", message_id.encode()),
-            ("ce_type", model.ce_type().encode()),
-            ("ce_source", b"/demo"),
-            ("content-type", b"application/json"),
-        ]
-        sent = await self._producer.send(
-            self._prefix + model.topic, value=body, key=key.encode(), headers=headers
-        )
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_id": message_id,
+            "ce_type": model.ce_type(),
+            "ce_source": "/demo",
+            "content-type": "application/json",
+        }
+        await self.say_headers(model.topic, key, body, headers)
+
+    async def say_headers(self, topic: str, key: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send exactly this; waits only while too much is unsent."""
+        encoded = [(name, value.encode()) for name, value in headers.items()]
+        sent = await self._producer.send(self._prefix + topic, value=body, key=key.encode(), headers=encoded)
         self._unsent.add(sent)
         sent.add_done_callback(self._acknowledged)
 

@@ -28,6 +28,8 @@ Notifications = Service[Store, Settings]
 
 _PURGED_AT_ONCE = 1000
 _FAREWELL_SECONDS = 10.0
+_GATHER_SECONDS = 0.1
+"""Answers of this long are written down together: a crash repeats these mails, a shorter time costs more CPU."""
 _NOT_BEGUN = "not begun within its claim"
 
 
@@ -85,6 +87,7 @@ class _Batch:
             while not workers.done():
                 await self._news.wait()
                 self._news.clear()
+                await asyncio.wait([workers], timeout=_GATHER_SECONDS)
                 await self._settle()
         finally:
             # Also when the process stops: end the mails under way, keep what was taken, release the rest.

@@ -40,7 +40,7 @@ class Settings(ServiceSettings):
         3 * _DAY, gt=0, description="a parcel not dispatched this long after confirmation is put before a person"
     )
     delivery_seconds: float = Field(
-        14 * _DAY, gt=0, description="a parcel under way for longer than this is put before a person"
+        14 * _DAY, gt=0, description="a parcel under way without news for longer than this is put before a person"
     )
     payment_answer_seconds: float = Field(
         _DAY, gt=0, description="a payment request unanswered for this long is put before a person"

@@ -345,13 +345,15 @@ class KafkaSource:
         probe = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, group_id=None, request_timeout_ms=10_000)
         try:
             await probe.start()
+            # Also so that the client is not stopped as soon as it started: it would cancel its caller with itself.
+            await probe.topics()
+            ends = await probe.end_offsets(list(assigned)) if assigned else {}
             if self.busy:
                 return "a batch hangs"
             if not self.rebalances:
                 return "no partitions were ever assigned"
             if time.monotonic() - self._polled_at > self._client_patience:
                 return "the client gives no answer"
-            ends = await probe.end_offsets(list(assigned)) if assigned else {}
         finally:
             await probe.stop()
         unread = self._progress.unread(ends)

@@ -351,8 +351,12 @@ class Service(Generic[S, C]):
         self._tasks.append(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            log.critical("task failed", task=task.get_name(), exc_info=task.exception())
+        if self._stop.is_set():
+            return
+        # No task of ours is cancelled before the stop: one that was would be missed without a word.
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None:
+            log.critical("task failed", task=task.get_name(), remedy="the process ends", exc_info=error)
             self.stop(EXIT_STUCK)
 
     async def _sleep(self, seconds: float) -> None:

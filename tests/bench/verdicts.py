@@ -1,6 +1,8 @@
 """What has to be true after every scenario: speed that loses or doubles an order counts for nothing."""
 
 import asyncio
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import psycopg
@@ -37,8 +39,7 @@ class Ledger:
             name: address.replace("postgresql://", "postgresql+psycopg://", 1)
             for name, address in system.databases.items()
         }
-        quiet = Quiet(url, system.platform.kafka, system.prefix)
-        asyncio.run(quiet.until(seconds=600, aggregates=False))
+        asyncio.run(_quiet(url, system))
         found = check(url, Submitted(accepted=self.accepted))
         return verdicts | {name: {"ok": verdict.ok, "detail": verdict.detail} for name, verdict in found.items()}
 
@@ -66,6 +67,15 @@ class Ledger:
             "recorded once": {"ok": orders == (wanted, wanted, wanted), "detail": f"{orders} for {wanted} orders"},
             "held once": {"ok": units[0] == units[1], "detail": f"{units[0]} reserved, {units[1]} in reservations"},
         }
+
+
+async def _quiet(databases: Mapping[str, str], system: System) -> None:
+    async with Quiet(databases, system.platform.kafka, system.prefix) as quiet:
+        until = time.monotonic() + 600
+        while noises := await quiet.noises(aggregates=False):
+            if time.monotonic() > until:
+                raise TimeoutError(f"not at rest after ten minutes: {'; '.join(noises)}")
+            await asyncio.sleep(0.2)
 
 
 def _ended(mark: Mark) -> dict[str, object]:

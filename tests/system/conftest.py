@@ -10,14 +10,13 @@ import pytest
 from deploy.demo.mailbox import Mailbox
 from deploy.demo.quiet import Quiet
 from deploy.demo.services import Http
-from deploy.demo.topics import Topics
 from deploy.local import Platform
 from deploy.local.services import Services
 from deploy.local.settings import SERVICES
 from deploy.local.topics import apply
 from shared.contracts.registry import MODELS, OWNERS
 from tests.harness.otlp import Sink
-from tests.system.suite import PLACES, Suite
+from tests.system.suite import PLACES, Suite, Voice
 
 HEARD = [model for model in MODELS.values() if OWNERS[model.topic] in SERVICES]
 
@@ -73,7 +72,8 @@ async def suite(platform: Platform, processes: Processes) -> AsyncIterator[Suite
         Http({name: processes.services.url(name) for name in SERVICES}) as http,
     ):
         running = Suite(http, quiet, databases, processes.mailbox, processes.sink)
-        running.topics = Topics(platform.kafka, prefix, HEARD, running.hear)
+        running.topics = Voice(platform.kafka, prefix, HEARD, running.hear)
+        running.topics.spoken = []
         await running.topics.start()
         listening = asyncio.create_task(running.topics.listen())
         rows = [{"place_id": place, "address": address} for place, address in PLACES.items()]

@@ -50,6 +50,31 @@ class Heard:
     headers: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """A message that we said to the suite."""
+
+    topic: str
+    key: str
+    body: bytes
+    headers: Mapping[str, str]
+
+    def concerns(self, order: "Placed") -> bool:
+        """Whether it is about this order, by whichever name."""
+        numbers = {parcel.tracking_number for parcel in order.said(ShipmentDispatched)}
+        return self.key in {order.order_id, f"shop:{order.body['external_id']}", *numbers}
+
+
+class Voice(Topics):
+    """Other systems, whose words are remembered."""
+
+    spoken: list[Spoken]
+
+    async def say_headers(self, topic: str, key: str, body: bytes, headers: Mapping[str, str]) -> None:
+        self.spoken.append(Spoken(topic, key, body, headers))
+        await super().say_headers(topic, key, body, headers)
+
+
 @dataclass
 class Suite:
     """Five running services and everybody around them."""
@@ -59,12 +84,17 @@ class Suite:
     databases: Mapping[str, str]
     mailbox: Mailbox
     sink: Sink
-    topics: Topics = field(init=False)
+    topics: Voice = field(init=False)
     bank: PaymentService = field(default_factory=lambda: PaymentService(Dice(0), NOBODY_ERRS))
     heard: list[Heard] = field(default_factory=list)
     accepted: dict[tuple[str, str], str] = field(default_factory=dict)
     silent_for: set[str] = field(default_factory=set)
     """Orders whose payment requests the bank does not answer by itself."""
+
+    @property
+    def spoken(self) -> list[Spoken]:
+        """What was said to the suite by topic, in order."""
+        return list(self.topics.spoken)
 
     async def hear(self, event: Event, headers: Mapping[str, str]) -> None:
         """Remember, and let the bank answer."""

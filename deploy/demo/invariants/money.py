@@ -28,14 +28,14 @@ class Purse:
         chosen = self.payments.values() if payment is None else [self.payments.get(payment, {})]
         return sum(sum(record.get(kind, {}).values()) for record in chosen)
 
-    def refunds_asked(self, payment: str | None = None, *, by_hand: bool | None = None) -> int:
-        """Refund requests that did not fail, of one payment or of all, decided by a person or not or either."""
+    def refunds_asked(self, payment: str | None = None, *, by_hand: bool = False) -> int:
+        """Refund requests that did not fail, of one payment or of all; `by_hand`: only those a person decided."""
         return sum(
             request["amount"]
             for key, request in self.requests.items()
             if request["operation"] == "refund"
             and payment in (None, request["payment_id"])
-            and by_hand in (None, bool(request.get("gift")))
+            and (bool(request.get("gift")) or not by_hand)
             and key not in self.payments.get(request["payment_id"], {}).get("failed", {})
         )
 
@@ -65,11 +65,14 @@ def completed_costs_what_was_kept(db: Databases, _: Submitted) -> Verdict:
     count, money, flagged, faults = 0, 0, 0, []
     for purse in _purses(db, "state = 'completed'"):
         count, flagged = count + 1, flagged + purse.flagged
-        kept = min(purse.sum_of("captured"), purse.total) - purse.refunds_asked(by_hand=False)
+        captured, given = purse.sum_of("captured"), purse.refunds_asked(by_hand=True)
+        # What was paid above the total goes back by hand; it is neither kept nor a lower price.
+        excess = min(given, max(0, captured - purse.total))
+        kept = min(captured, purse.total) - (purse.refunds_asked() - excess)
         worth = sum(
             share for parcel, share in purse.shares.items() if parcel in delivered.get(purse.order, ())
         )
-        cost = max(0, worth - returned[purse.order])
+        cost = max(0, worth - returned[purse.order] - (given - excess))
         money += kept
         if kept != cost and not purse.flagged:
             faults.append(f"order {purse.order}: keeps {kept}, delivered and kept is {cost}")

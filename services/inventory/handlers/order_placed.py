@@ -26,7 +26,8 @@ async def order_placed(messages: Sequence[Message[OrderPlaced]], tx: Tx) -> None
     shelf = await tx.store.stock.open({line.sku for message in undecided for line in message.event.lines})
     places = await tx.store.catalogue.places(shelf.place_ids)
     gazetteer: Gazetteer = tx.ports.gazetteer
-    sites = {place_id: _point(place, gazetteer) for place_id, place in places.items() if place.active}
+    ships = {place_id: _said_place(place) for place_id, place in places.items() if place.active}
+    sites = {place_id: _point(place.address, gazetteer) for place_id, place in ships.items()}
 
     after = dict(before)
     for message in undecided:
@@ -37,7 +38,7 @@ async def order_placed(messages: Sequence[Message[OrderPlaced]], tx: Tx) -> None
         if isinstance(decision, Decision):
             reservation_id = new_id()
             after[order_id] = reserve(after[order_id], reservation_id, decision, shelf.book)
-            said: StockReserved | StockRejected = _reserved(order_id, reservation_id, decision, shelf, places)
+            said: StockReserved | StockRejected = _reserved(order_id, reservation_id, decision, shelf, ships)
         else:
             after[order_id] = reject(after[order_id])
             said = _rejected(order_id, decision)
@@ -62,18 +63,18 @@ def _located(address: Address, gazetteer: Gazetteer) -> Located | None:
     return gazetteer.locate(address.country, address.region, address.city)
 
 
-def _point(place: Place, gazetteer: Gazetteer) -> Point | None:
-    located = _located(Address(**place.address), gazetteer)
+def _point(address: Address, gazetteer: Gazetteer) -> Point | None:
+    located = _located(address, gazetteer)
     return located.point if located is not None else None
 
 
 def _reserved(
-    order_id: str, reservation_id: str, decision: Decision, shelf: Shelf, places: Mapping[str, Place]
+    order_id: str, reservation_id: str, decision: Decision, shelf: Shelf, ships: Mapping[str, SaidPlace]
 ) -> StockReserved:
     return StockReserved(
         order_id=order_id,
         reservation_id=reservation_id,
-        places=tuple(_said_place(places[place_id]) for place_id in decision.places),
+        places=tuple(ships[place_id] for place_id in decision.places),
         allocations=tuple(allocation(allotment, shelf.skus) for allotment in decision.allotments),
     )
 

@@ -61,7 +61,7 @@ def _parcels(order: Order) -> Iterator[Wait]:
     confirmed = order.facts.said.confirmed
     for key, _, parcel in order.parcels:
         if end_of(parcel) is None and dispatched(parcel):
-            yield Wait("delivery", key, parcel.seen.get("dispatched") or min(parcel.seen.values()))
+            yield Wait("delivery", key, parcel.heard_at or min(parcel.seen.values()))
         elif end_of(parcel) is None and confirmed is not None:
             yield Wait("shipment", key, confirmed)
 

@@ -75,10 +75,14 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What was heard of a parcel: each kind of news with the latest moment it was said to have happened."""
+    """What was heard of a parcel: each kind of news with the latest moment it was said to have happened.
+
+    `heard_at` is when we heard the last news, by our own clock, for deadlines: carriers' clocks may be wrong.
+    """
 
     place_id: str = ""
     seen: Mapping[str, datetime] = field(default_factory=dict)
+    heard_at: datetime | None = None
     exceptions: Mapping[str, str] = field(default_factory=dict)
     carrier: str = ""
     tracking_number: str = ""

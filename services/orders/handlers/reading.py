@@ -61,7 +61,7 @@ def learnt(event: OrderEvent, held: Held, now: datetime) -> Facts:
             return Facts(rejected={event.shortages[0].reason: f"{event.shortages[0].reason}: {short}{more}"[:200]})
         case ShipmentCancelled():
             cancelled = {
-                parcel.shipment_id: Parcel(parcel.place_id, {"cancelled": now}) for parcel in event.parcels
+                parcel.shipment_id: Parcel(parcel.place_id, {"cancelled": now}, now) for parcel in event.parcels
             }
             return Facts(parcels=cancelled, answers={"cancelled": event.reason} if event.requested else {})
         case ShipmentCancelRefused():
@@ -116,25 +116,25 @@ def _reserved(event: StockReserved, held: Held, now: datetime) -> Facts:
 def _parcel(event: ShipmentEvent, now: datetime) -> Parcel:
     match event:
         case ShipmentDispatched():
-            seen = {"dispatched": event.dispatched_at}
             return Parcel(
                 event.place_id,
-                seen,
+                {"dispatched": event.dispatched_at},
+                heard_at=now,
                 carrier=event.carrier,
                 tracking_number=event.tracking_number,
                 tracking_url=event.tracking_url,
             )
-        case ShipmentDelivered():
-            return Parcel(event.place_id, {"delivered": event.delivered_at})
-        case ShipmentLost():
-            return Parcel(event.place_id, {"lost": event.lost_at})
-        case ShipmentReturnedToSender():
-            return Parcel(event.place_id, {"returned_to_sender": event.returned_at})
         case ShipmentExceptionRaised():
-            moment = event.raised_at.isoformat()
             text = f"{event.reason}: {event.detail}" if event.detail else event.reason
-            return Parcel(event.place_id, {"exception": event.raised_at}, exceptions={moment: text})
-    return Parcel(event.place_id, {"created": now})
+            moment = event.raised_at.isoformat()
+            return Parcel(event.place_id, {"exception": event.raised_at}, now, exceptions={moment: text})
+        case ShipmentDelivered():
+            return Parcel(event.place_id, {"delivered": event.delivered_at}, now)
+        case ShipmentLost():
+            return Parcel(event.place_id, {"lost": event.lost_at}, now)
+        case ShipmentReturnedToSender():
+            return Parcel(event.place_id, {"returned_to_sender": event.returned_at}, now)
+    return Parcel(event.place_id, {"created": now}, now)
 
 
 def _returned(event: ReturnAuthorized | ReturnReceived | ReturnRejected, held: Held, now: datetime) -> Facts:

@@ -143,6 +143,16 @@ async def test_batches_in_any_order_of_skus_and_orders_never_deadlock(world: Wor
     assert await world.drift() == []
 
 
+async def test_batches_of_the_same_new_orders_in_opposite_order_never_deadlock(world: World) -> None:
+    async def take(order_ids: Sequence[str]) -> None:
+        async with world.service.service.transaction() as tx:
+            assert len(await tx.store.reservations.take(dict.fromkeys(order_ids, TRACE))) == len(order_ids)
+
+    for _ in range(3):  # So many that both are surely in the midst of it at the same time.
+        ids = [new_id() for _ in range(5_000)]
+        await asyncio.gather(take(ids), take(ids[::-1]))
+
+
 async def test_fifty_orders_race_for_ten_units_through_two_processes(platform: Platform) -> None:
     from deploy.local.topics import apply
 

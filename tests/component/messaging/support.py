@@ -154,4 +154,4 @@ async def _read(child: asyncio.subprocess.Process, log: list[dict[str, Any]]) ->
         try:
             log.append(json.loads(line))
         except ValueError:
-            log.append({"event": line.decode(errors="replace")})
+            log.append({"event": line.decode(errors="replace").strip()})

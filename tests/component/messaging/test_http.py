@@ -126,7 +126,7 @@ async def test_names_in_metrics_stay_few(desk: Running) -> None:
     assert set(found) == {
         ("GET", "/tallies/{order_id}", "200"),
         ("GET", "(none)", "404"),
-        ("_OTHER", "(none)", "405"),
+        ("_OTHER", "/tallies", "405"),
         ("POST", "(none)", "413"),
     }
 

@@ -135,3 +135,8 @@ def cancelled_as_asked(order_id: str, place: str = "BERLIN") -> ShipmentCancelle
     return ShipmentCancelled(order_id=order_id, parcels=(parcel,), requested=True, reason="asked")
 
 
+
+
+def sale(order_id: str, amount: int = 7500, payment_id: str = "P1") -> PaymentCaptured:
+    """Captured without having been asked for."""
+    return PaymentCaptured(order_id=order_id, payment_id=payment_id, amount=amount, currency="EUR")

@@ -313,17 +313,16 @@ class History:
         word = Word("desk", "looked after", self.now)
         if self.plan.hold and self._wish(wishes.release(self.order, None, word)):
             return True
-        if self.plan.gift and "g" not in self.order.facts.gifts:
-            if self._wish(wishes.refund(self.order, "g", self.plan.gift, None, word)):
-                return True
+        gives = self.plan.gift and "g" not in self.order.facts.gifts
+        if gives and self._wish(wishes.refund(self.order, "g", self.plan.gift, None, word)):
+            return True
         for item in items(self.order):
             if item.state != "open":
                 continue
             for operation in ("capture", "refund"):
-                tried = self.steps < 1_000 and not self.plan.persistent
-                if item.flag.kind == f"{operation}_failed" and tried:
-                    if self._wish(wishes.ask_again(self.order, operation, None)):
-                        return True
+                failed = item.flag.kind == f"{operation}_failed" and not self.plan.persistent
+                if failed and self._wish(wishes.ask_again(self.order, operation, None)):
+                    return True
             if item.flag.kind == "capture_failed":
                 return self._wish(wishes.resolve(self.order, item.flag.number, word))
         return False

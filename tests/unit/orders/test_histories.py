@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.orders.domain import balance, facts, requests, saga
+from services.orders.domain import balance, facts, saga
 from services.orders.domain.facts import Facts, Parcel, join
 from services.orders.domain.order import Order
 from services.orders.domain.saga import state
