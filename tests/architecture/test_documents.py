@@ -24,8 +24,10 @@ def test_links_lead_somewhere(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_make_commands_exist(document: Path) -> None:
     text = document.read_text()
-    blocks = "\n".join(re.findall(r"```(?:sh|bash|console)?\n(.*?)```", text, re.S)) + "\n".join(re.findall(r"`(make [^`]+)`", text))
-    for target in sorted(set(re.findall(r"^\s*\$?\s*make ([a-z][a-z-]*)", blocks, re.M))):
+    blocks = re.findall(r"```(?:sh|bash|console)?\n(.*?)```", text, re.S) + re.findall(
+        r"`(make [^`]+)`", text
+    )
+    for target in sorted(set(re.findall(r"^\s*\$?\s*make ([a-z][a-z-]*)", "\n".join(blocks), re.M))):
         result = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)
         assert result.returncode == 0, f"{document.name} names `make {target}`: {result.stderr}"
 

@@ -16,18 +16,22 @@ from shared.runtime.settings import ServiceSettings
 ROOT = Path(__file__).parents[2]
 SERVICES = ("orders", "inventory", "fulfillment", "returns", "notifications")
 SOURCES = sorted(
-    path for folder in ("services", "shared", "deploy") for path in (ROOT / folder).rglob("*.py") if "migrations" not in path.parts
+    path
+    for folder in ("services", "shared", "deploy")
+    for path in (ROOT / folder).rglob("*.py")
+    if "migrations" not in path.parts
 )
 LONGEST_FILE = 400
 # Each with the reason why it is longer than a screen or four.
 LONGER_FILES = {
-    "shared/runtime/service.py": "the life of a process in the order in which it happens; cut up, the order would be lost",
+    "shared/runtime/service.py": "the life of a process in the order in which it happens",
     "shared/telemetry/tracing.py": "the only file that knows the OpenTelemetry SDK",
 }
 
 
 def test_imports_follow_the_house_rules() -> None:
-    result = subprocess.run([str(Path(sys.executable).parent / "lint-imports")], cwd=ROOT, capture_output=True, text=True)
+    linter = Path(sys.executable).parent / "lint-imports"
+    result = subprocess.run([str(linter)], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -44,27 +48,37 @@ def test_environment_is_read_in_settings_only(path: Path) -> None:
 def test_files_are_short_and_documented(path: Path) -> None:
     name = str(path.relative_to(ROOT))
     text = path.read_text()
-    assert len(text.splitlines()) <= LONGEST_FILE or name in LONGER_FILES, f"{name} is too long to be read at once"
+    assert len(text.splitlines()) <= LONGEST_FILE or name in LONGER_FILES, (
+        f"{name} is too long to be read at once"
+    )
     tree = ast.parse(text)
     if text.strip():
         assert ast.get_docstring(tree), f"{name} does not say what it is for"
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+        if isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        ) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{name}: {node.name} has no docstring"
 
 
 def test_every_topic_is_in_the_list_with_its_owner_and_key() -> None:
-    listed = {entry["name"]: entry for entry in yaml.safe_load((ROOT / "deploy/topics.yaml").read_text())["topics"]}
+    listed = {
+        entry["name"]: entry for entry in yaml.safe_load((ROOT / "deploy/topics.yaml").read_text())["topics"]
+    }
     assert set(listed) == set(OWNERS)
     for topic, owner in OWNERS.items():
         assert listed[topic]["owner"] == owner
     by_order = {entry["partitions"] for entry in listed.values() if entry["key"] == "order_id"}
-    assert len(by_order) == 1, "topics keyed by order share a partition count, so that an order meets in one process"
+    assert len(by_order) == 1, (
+        "topics keyed by order share a partition count, so that an order meets in one process"
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_readers_in_the_list_are_the_routes(service: str) -> None:
-    listed = {entry["name"]: entry for entry in yaml.safe_load((ROOT / "deploy/topics.yaml").read_text())["topics"]}
+    listed = {
+        entry["name"]: entry for entry in yaml.safe_load((ROOT / "deploy/topics.yaml").read_text())["topics"]
+    }
     routes = import_module(f"services.{service}.handlers").ROUTES
     heard = {model.topic for route in routes for model in route.events}
     assert heard == {name for name, entry in listed.items() if service in entry["readers"]}
@@ -81,10 +95,23 @@ def test_every_setting_says_what_it_is_for(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_services_have_the_same_rooms(service: str) -> None:
     folder = ROOT / "services" / service
-    rooms = ("README.md", "__main__.py", "app.py", "settings.py", "jobs.py", "domain", "handlers", "store/tables.py")
+    rooms = (
+        "README.md",
+        "__main__.py",
+        "app.py",
+        "settings.py",
+        "jobs.py",
+        "domain",
+        "handlers",
+        "store/tables.py",
+    )
     assert [room for room in rooms if not (folder / room).exists()] == []
-    assert (folder / "api.py").exists() or (folder / "api").is_dir(), "a large API may be a folder of the same name"
+    assert (folder / "api.py").exists() or (folder / "api").is_dir(), (
+        "a large API may be a folder of the same name"
+    )
 
 
 def test_topics_are_named_noun_past_verb() -> None:
-    assert [model.topic for model in MODELS.values() if not re.fullmatch(r"[a-z]+\.[a-z_]+", model.topic)] == []
+    assert [
+        model.topic for model in MODELS.values() if not re.fullmatch(r"[a-z]+\.[a-z_]+", model.topic)
+    ] == []

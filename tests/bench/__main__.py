@@ -31,7 +31,9 @@ def bench(
         str | None, typer.Option(help="Names, comma-separated; `baseline` and `ours` mean all of theirs.")
     ] = None,
     short: Annotated[bool, typer.Option("--short", help="The short set, with shorter windows.")] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Look into the processes with py-spy; slower.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Look into the processes with py-spy; slower.")
+    ] = False,
     into: Annotated[Path, typer.Option(help="Where the figures go.")] = report.RESULTS,
 ) -> None:
     """Measure the suite and its baseline on this machine, one after the other, and say what was reached.
@@ -71,7 +73,13 @@ def measure(plan: list[Scenario], *, brief: float, profiled: bool) -> dict[str, 
 
 
 def _perform(
-    system: System, scenarios: list[Scenario], done: list[dict[str, Any]], table: report.Table, brief: float, *, profiled: bool
+    system: System,
+    scenarios: list[Scenario],
+    done: list[dict[str, Any]],
+    table: report.Table,
+    brief: float,
+    *,
+    profiled: bool,
 ) -> None:
     ledger = Ledger()
     for scenario in scenarios:

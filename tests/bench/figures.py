@@ -61,9 +61,12 @@ def figures(
         "wal_bytes_per_order": round(spent.wal_bytes / orders),
         "messages_per_order": _per(sum(window.messages.values()), orders),
         "bytes_per_order": round(
-            sum(count * window.bytes_per_message.get(topic, 0) for topic, count in window.messages.items()) / orders
+            sum(count * window.bytes_per_message.get(topic, 0) for topic, count in window.messages.items())
+            / orders
         ),
-        "messages_by_topic": {topic: round(count / orders, 3) for topic, count in sorted(window.messages.items())},
+        "messages_by_topic": {
+            topic: round(count / orders, 3) for topic, count in sorted(window.messages.items())
+        },
         "bytes_per_message": {topic: round(size) for topic, size in sorted(window.bytes_per_message.items())},
         "batch_sizes": dict(window.batches),
         "statements": _top(spent, orders),
@@ -77,7 +80,9 @@ def figures(
 def _cpu_seconds(window: Window) -> dict[str, float]:
     before, after = window.groups
     none = Usage(0.0, 0.0)
-    return {name: max(0.0, used.cpu_seconds - before.get(name, none).cpu_seconds) for name, used in after.items()}
+    return {
+        name: max(0.0, used.cpu_seconds - before.get(name, none).cpu_seconds) for name, used in after.items()
+    }
 
 
 def _cpu(window: Window, orders: int) -> dict[str, float]:

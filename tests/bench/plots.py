@@ -30,7 +30,11 @@ def latency(scenarios: Sequence[Mapping[str, Any]], path: Path) -> Path:
         ("baseline-", "baseline, closed loop", "s", "--"), ("closed-", "suite, closed loop", "o", "-"),
         ("open-", "suite, open loop", "^", ""),
     ):  # fmt: skip
-        found = [entry for entry in scenarios if entry["name"].startswith(begins) and entry["name"] != "baseline-hot"]
+        found = [
+            entry
+            for entry in scenarios
+            if entry["name"].startswith(begins) and entry["name"] != "baseline-hot"
+        ]
         if not found:
             continue
         rates = [entry["orders_per_second"] for entry in found]

@@ -5,6 +5,7 @@ the decoder's. A profiled run is slower than others: its shares count, not its f
 """
 
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -44,16 +45,20 @@ class Profile:
             for pid in pids:
                 file = LOGS / f"profile-{name}-{service}-{pid}.txt"
                 self._files.setdefault(service, []).append(file)
-                command = ["py-spy", "record", "--format", "raw", "--full-filenames", "--nonblocking", "--rate", str(_RATE),
+                command = [str(Path(sys.executable).with_name("py-spy")), "record", "--format", "raw", "--full-filenames", "--nonblocking", "--rate", str(_RATE),
                            "--duration", str(max(1, round(seconds))), "--output", str(file), "--pid", str(pid)]  # fmt: skip
-                self._running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+                self._running.append(
+                    subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                )
 
     def finish(self) -> dict[str, Any]:
         """Shares by account and the busiest functions, of each service."""
         for process in self._running:
             process.wait(60)
         return {
-            service: _summary([line for file in files if file.exists() for line in file.read_text().splitlines()])
+            service: _summary(
+                [line for file in files if file.exists() for line in file.read_text().splitlines()]
+            )
             for service, files in self._files.items()
         }
 

@@ -17,7 +17,14 @@ from tests.bench.measure.machine import describe
 
 RESULTS = ROOT / "build" / "bench.json"
 _LIBRARIES = ("faststream", "aiokafka", "sqlalchemy", "psycopg", "asyncpg", "pydantic", "fastapi", "uvloop")
-_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "autovacuum_naptime")
+_SETTINGS = (
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "shared_buffers",
+    "max_wal_size",
+    "autovacuum_naptime",
+)
 
 _COLUMNS = (
     ("scenario", 15), ("orders/s", 9), ("p50", 8), ("p95", 8), ("p99", 8), ("max", 8), ("services", 9), ("postgres", 9),
@@ -53,7 +60,9 @@ class Table:
         )  # fmt: skip
         for name, verdict in result["invariants"].items():
             if not verdict["ok"]:
-                self._console.print(f"  [red]broken[/] {name}: {verdict['detail']}", highlight=False, soft_wrap=True)
+                self._console.print(
+                    f"  [red]broken[/] {name}: {verdict['detail']}", highlight=False, soft_wrap=True
+                )
 
     def _line(self, cells: list[str]) -> None:
         line = "".join(

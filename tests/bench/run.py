@@ -115,7 +115,10 @@ def run(
     )  # fmt: skip
     if scenario.backlog:
         system.halt()
-    with closing(Postgres(system.platform.admin_url, system.databases)) as counters, _generator(settings, name) as load:
+    with (
+        closing(Postgres(system.platform.admin_url, system.databases)) as counters,
+        _generator(settings, name) as load,
+    ):
         sampler = Sampler(system, counters, load.pid)
         samples: dict[str, Sample] = {}
         result: Mark | None = None
@@ -128,7 +131,9 @@ def run(
             elif mark.what in ("begin", "end"):
                 samples[mark.what] = sampler.take(mark)
                 if profiled and mark.what == "begin":
-                    pids = {name: [record.pid for record in records] for name, records in system.running.items()}
+                    pids = {
+                        name: [record.pid for record in records] for name, records in system.running.items()
+                    }
                     profile = Profile(pids, settings.seconds, name)
             elif mark.what == "slice":
                 sampler.glance(mark)
@@ -145,7 +150,12 @@ def run(
 
 
 def _figures(
-    system: System, scenario: Scenario, rate: float | None, samples: dict[str, Sample], result: Mark, sampler: Sampler
+    system: System,
+    scenario: Scenario,
+    rate: float | None,
+    samples: dict[str, Sample],
+    result: Mark,
+    sampler: Sampler,
 ) -> dict[str, Any]:
     begin, end = samples["begin"], samples["end"]
     sizes = asyncio.run(kafka.bytes_per_message(system.platform.kafka, system.prefix, begin.kafka, end.kafka))

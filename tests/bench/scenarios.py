@@ -72,7 +72,9 @@ def chosen(names: str | None, *, short: bool) -> list[Scenario]:
         unknown = sorted(set(wanted) - {word for scenario in SCENARIOS for word in _words(scenario)})
         if unknown:
             there_is = ", ".join(scenario.name for scenario in SCENARIOS)
-            raise ValueError(f"no scenario {', '.join(unknown)}; there are {there_is}, and `baseline` and `ours`")
+            raise ValueError(
+                f"no scenario {', '.join(unknown)}; there are {there_is}, and `baseline` and `ours`"
+            )
         return [scenario for scenario in SCENARIOS if _words(scenario) & set(wanted)]
     return [scenario for scenario in SCENARIOS if scenario.short or not short]
 

@@ -25,7 +25,9 @@ def test_the_schema_from_empty_equals_the_model(platform: Platform, service: str
     assert migrate(service, url, metadata(service)) == (None, head(service))
     engine = create_engine(url)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
         assert compare_metadata(context, metadata(service)) == []
     engine.dispose()
 
@@ -33,7 +35,9 @@ def test_the_schema_from_empty_equals_the_model(platform: Platform, service: str
 @pytest.mark.parametrize("service", SERVICES)
 async def test_several_processes_may_migrate_at_once(platform: Platform, service: str) -> None:
     url = platform.create_database(service)
-    results = await asyncio.gather(*(asyncio.to_thread(migrate, service, url, metadata(service)) for _ in range(3)))
+    results = await asyncio.gather(
+        *(asyncio.to_thread(migrate, service, url, metadata(service)) for _ in range(3))
+    )
     assert sorted(before is None for before, _ in results) == [False, False, True]
     assert {after for _, after in results} == {head(service)}
 
@@ -48,7 +52,9 @@ def test_every_step_can_be_undone_and_done_again(platform: Platform, service: st
     downgrade(service, engine)
     with engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
-        sequences = connection.execute(text("SELECT count(*) FROM pg_sequences WHERE schemaname = 'public'")).scalar()
+        sequences = connection.execute(
+            text("SELECT count(*) FROM pg_sequences WHERE schemaname = 'public'")
+        ).scalar()
         assert sequences == 0
     engine.dispose()
     assert migrate(service, url, metadata(service))[1] == revisions[-1]
@@ -73,6 +79,8 @@ def test_queue_tables_are_vacuumed_by_count(platform: Platform) -> None:
     migrate("inventory", url, metadata("inventory"))
     engine = create_engine(url)
     with engine.connect() as connection:
-        options = connection.execute(text("SELECT reloptions FROM pg_class WHERE relname = 'outbox'")).scalar()
+        options = connection.execute(
+            text("SELECT reloptions FROM pg_class WHERE relname = 'outbox'")
+        ).scalar()
     engine.dispose()
     assert "autovacuum_vacuum_scale_factor=0" in (options or [])

@@ -83,6 +83,7 @@ def source(
     sites: Mapping[str, Point | None],
     destination: Located | None,
     most_allotments: int,
+    most_places: int,
 ) -> Decision | tuple[Lack, ...]:
     """Choose the places for an order, all or nothing, or say what lacks. Does not touch the book.
 
@@ -108,9 +109,9 @@ def source(
     search = _Search(wanted, offers, sites, destination.point if destination is not None else None)
     rule, places = search.choose()
     allotments = _allot(lines, offers, places)
-    if len(allotments) > most_allotments:
-        return _split_too_often(allotments, wanted, offers)
     used = {allotment.place_id for allotment in allotments}
+    if len(allotments) > most_allotments or len(used) > most_places:
+        return _split_too_often(allotments, wanted, offers)
     return Decision(
         allotments=allotments,
         rule=rule,
@@ -259,11 +260,9 @@ def _split_too_often(
     lines = Counter[str]()
     for sku, _ in {(allotment.sku, allotment.line_id) for allotment in allotments}:
         lines[sku] += 1
-    return tuple(
-        Lack(sku, wanted[sku], sum(offers[sku].values()), "too_many_allocations")
-        for sku in wanted
-        if parts[sku] > lines[sku]
-    )
+    # Too many places although no SKU is split: all of them together are the reason.
+    split = [sku for sku in wanted if parts[sku] > lines[sku]] or list(wanted)
+    return tuple(Lack(sku, wanted[sku], sum(offers[sku].values()), "too_many_allocations") for sku in split)
 
 
 _RULES: Mapping[Rule, Callable[[Decision], str]] = {

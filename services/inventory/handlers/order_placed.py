@@ -11,7 +11,7 @@ from services.inventory.handlers.levels import tell_levels
 from services.inventory.ports import Gazetteer
 from services.inventory.store import Tx
 from services.inventory.store.stock import Shelf
-from shared.contracts.envelope import MAX_ALLOCATIONS, Address
+from shared.contracts.envelope import MAX_ALLOCATIONS, MAX_PLACES, Address
 from shared.contracts.inventory import Place as SaidPlace
 from shared.contracts.inventory import Shortage, StockRejected, StockReserved
 from shared.contracts.orders import OrderPlaced
@@ -54,7 +54,7 @@ def _source(
 ) -> Decision | tuple[Lack, ...]:
     lines = [Wanted(line.line_id, line.sku, line.quantity) for line in order.lines]
     destination = _located(order.address, gazetteer)
-    return source(lines, shelf.book, shelf.skus, sites, destination, MAX_ALLOCATIONS)
+    return source(lines, shelf.book, shelf.skus, sites, destination, MAX_ALLOCATIONS, MAX_PLACES)
 
 
 def _located(address: Address, gazetteer: Gazetteer) -> Located | None:

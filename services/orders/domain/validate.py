@@ -105,7 +105,7 @@ def _line_totals(draft: Draft) -> Iterator[Fault]:
 def _expected(line: DraftLine, prices_include_tax: bool | None) -> int | None:
     if line.quantity is None or line.unit_price is None or line.discount is None or line.tax is None:
         return None
-    if prices_include_tax is None:
+    if prices_include_tax is None or line.quantity < 1:
         return None
     return line.quantity * line.unit_price - line.discount + (0 if prices_include_tax else line.tax)
 

@@ -44,7 +44,7 @@ async def run(settings: LoadSettings) -> None:
 async def drained(settings: LoadSettings, book: Book, wire: Wire) -> None:
     """Wait for the orders under way, but not for ever."""
     until = time.perf_counter() + settings.patience
-    while book.under_way and time.perf_counter() < until:
+    while (book.under_way or book.to_void > 0) and time.perf_counter() < until:
         if wire.failure is not None:
             raise wire.failure
         await asyncio.sleep(0.05)

@@ -15,7 +15,7 @@ from tests.bench.load.settings import LoadSettings
 from tests.bench.load.web import Web
 from tests.bench.load.wire import Said, Wire, partition_of
 
-HEARS = ("order.placed", "shipment.created", "order.cancelled", "order.refused")
+HEARS = ("order.placed", "shipment.created", "order.cancelled", "order.refused", "payment.void_requested")
 
 
 class Refused(RuntimeError):
@@ -48,6 +48,8 @@ class Book:
         self.due_window: tuple[float, float] | None = None
         """Orders due within it are measured, whenever they end (open loop)."""
         self.ended = self.shipped = self.cancelled = self.unexpected = 0
+        self.to_void = 0
+        """Payments of orders to be cancelled that were not given up yet."""
 
     @property
     def submitted(self) -> int:
@@ -94,13 +96,18 @@ class Book:
                     self._created(records, cancels)
                 elif topic == "order.cancelled":
                     self._cancelled(records)
+                elif topic == "payment.void_requested":
+                    await self._wire.say("payment.voided", [_voided(record) for record in records])
+                    self.to_void -= len(records)
                 else:
                     self._refused(records)
             if payments:
                 await self._wire.say("payment.authorized", payments)
             if cancels:
                 partitions = await self._wire.partitions("order.cancel_submitted")
-                await self._wire.say("order.cancel_submitted", [_cancel(order, partitions) for order in cancels])
+                await self._wire.say(
+                    "order.cancel_submitted", [_cancel(order, partitions) for order in cancels]
+                )
 
     def _placed(self, records: Sequence[ConsumerRecord], cancels: list[Order]) -> list[Said]:
         payments: list[Said] = []
@@ -117,7 +124,10 @@ class Book:
                 payment = {"order_id": order.order_id, "payment_id": f"pay-{order.external_id}",
                            "amount": order.total, "currency": "EUR"}  # fmt: skip
                 # Keyed by the order, as order.placed was, so it belongs to the partition of the same number.
-                payments.append((record.partition, record.key, orjson.dumps(payment), f"paid-{order.external_id}"))
+                payments.append(
+                    (record.partition, record.key, orjson.dumps(payment), f"paid-{order.external_id}")
+                )
+                self.to_void += order.fate != "ship"
         return payments
 
     def _created(self, records: Sequence[ConsumerRecord], cancels: list[Order]) -> None:
@@ -151,7 +161,9 @@ class Book:
         """Ask the orders database what it has recorded of the shipments that were said, until cancelled."""
         while True:
             await self._look.wait()
-            cursor = await self._database.execute(self._settings.recorded, (list(self._said_shipped),), prepare=True)
+            cursor = await self._database.execute(
+                self._settings.recorded, (list(self._said_shipped),), prepare=True
+            )
             rows = await cursor.fetchall()
             now = time.perf_counter()
             for (order_id,) in rows:
@@ -177,6 +189,12 @@ class Book:
 def _said(order: Order, body: Mapping[str, Any], partitions: int) -> Said:
     key = f"{CHANNEL}:{order.external_id}".encode()
     return partition_of(key, partitions), key, orjson.dumps(body), order.external_id
+
+
+def _voided(record: ConsumerRecord) -> Said:
+    asked = orjson.loads(record.value)
+    body = {name: asked[name] for name in ("order_id", "payment_id", "request_id", "amount", "currency")}
+    return record.partition, record.key, orjson.dumps(body), f"void-{asked['request_id']}"
 
 
 def _cancel(order: Order, partitions: int) -> Said:

@@ -52,7 +52,9 @@ class Wire:
 
     async def hear(self) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
         """What came since, by topic and partition; waits a moment for it."""
-        heard: Mapping[TopicPartition, Sequence[ConsumerRecord]] = await self._consumer.getmany(timeout_ms=200)
+        heard: Mapping[TopicPartition, Sequence[ConsumerRecord]] = await self._consumer.getmany(
+            timeout_ms=200
+        )
         return heard
 
     def topic(self, place: TopicPartition) -> str:

@@ -23,7 +23,11 @@ async def bytes_per_message(bootstrap: str, prefix: str, before: Ends, after: En
     """Average size of a topic's messages between two moments, uncompressed: key, value and headers."""
     sizes: dict[str, list[int]] = defaultdict(list)
     begins = {place: max(before.get(place, 0), end - _SAMPLE) for place, end in after.items()}
-    waited = {TopicPartition(prefix + topic, number) for (topic, number), begin in begins.items() if begin < after[topic, number]}
+    waited = {
+        TopicPartition(prefix + topic, number)
+        for (topic, number), begin in begins.items()
+        if begin < after[topic, number]
+    }
     if not waited:
         return {}
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:

@@ -73,7 +73,12 @@ def describe() -> Mapping[str, object]:
     model = ""
     if (info := Path("/proc/cpuinfo")).exists():
         model = next(
-            (line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line), ""
+            (
+                line.partition(":")[2].strip()
+                for line in info.read_text().splitlines()
+                if "model name" in line
+            ),
+            "",
         )
     return {
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

@@ -34,7 +34,17 @@ class Spent:
     by_statement: Mapping[Statement, tuple[int, int, float]] = field(default_factory=dict)
 
 
-CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SET", "DEALLOCATE", "SHOW", "RELEASE", "SAVEPOINT", "START TRANSACTION")
+CONTROL = (
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "SET",
+    "DEALLOCATE",
+    "SHOW",
+    "RELEASE",
+    "SAVEPOINT",
+    "START TRANSACTION",
+)
 
 _STATEMENTS = """
 SELECT d.datname, s.query, sum(s.calls)::bigint, sum(s.rows)::bigint, sum(s.total_exec_time)
@@ -50,7 +60,9 @@ class Postgres:
     def __init__(self, admin_url: str, databases: Mapping[str, str]) -> None:
         self._connection = psycopg.connect(admin_url, autocommit=True)
         self._names = {str(conninfo_to_dict(url)["dbname"]): service for service, url in databases.items()}
-        found = self._connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'pg_stat_statements'").fetchone()
+        found = self._connection.execute(
+            "SELECT 1 FROM pg_extension WHERE extname = 'pg_stat_statements'"
+        ).fetchone()
         self._has_statements = found is not None
 
     @property

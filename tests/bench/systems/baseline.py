@@ -11,7 +11,7 @@ from tests.bench.load.orders import PLACES, PLENTY, SPREAD
 from tests.bench.systems.system import LOGS, System, libpq
 
 SERVICES = ("orders", "inventory", "fulfillment")
-TOPICS = ("order.submitted", "order.placed", "order.cancelled", "order.refused", "stock.reserved", "stock.rejected", "payment.authorized",
+TOPICS = ("order.submitted", "order.placed", "order.cancelled", "order.refused", "payment.void_requested", "stock.reserved", "stock.rejected", "payment.authorized",
           "order.confirmed", "shipment.created")  # fmt: skip
 RECORDED = "SELECT id FROM orders WHERE id = ANY(%s) AND shipment_id IS NOT NULL"
 
@@ -32,7 +32,9 @@ class Baseline(System):
         for name in SERVICES:
             logs[name] = LOGS / f"{self.prefix}{name}.log"
             environment = {
-                "BASELINE_DATABASE_URL": self.databases[name].replace("postgresql://", "postgresql+asyncpg://", 1),
+                "BASELINE_DATABASE_URL": self.databases[name].replace(
+                    "postgresql://", "postgresql+asyncpg://", 1
+                ),
                 "BASELINE_KAFKA": self.platform.kafka,
                 "BASELINE_TOPIC_PREFIX": self.prefix,
             }

@@ -66,7 +66,10 @@ class Ours(System):
                 roles = ["--roles", self._roles] if self._roles else []
                 log = LOGS / f"{self.prefix}{name}-{number}.log"
                 self.launch(
-                    name, ["-m", f"services.{name}", "run", *roles], self._described.environment(name, port), log
+                    name,
+                    ["-m", f"services.{name}", "run", *roles],
+                    self._described.environment(name, port),
+                    log,
                 )
                 self.metrics.setdefault(name, []).append(f"http://{ports.HOST}:{port}/metrics")
         self.http = self.metrics["orders"][0].removesuffix("/metrics")
@@ -98,9 +101,13 @@ class _Catalogue:
     def places(self) -> Iterator[Place]:
         """Three warehouses."""
         for place, (city, code, country) in zip(
-            PLACES, (("Berlin", "10115", "DE"), ("Lyon", "69001", "FR"), ("Madrid", "28001", "ES")), strict=True
+            PLACES,
+            (("Berlin", "10115", "DE"), ("Lyon", "69001", "FR"), ("Madrid", "28001", "ES")),
+            strict=True,
         ):
-            yield Place(place_id=place, name=city, address=Address(city=city, postal_code=code, country=country))
+            yield Place(
+                place_id=place, name=city, address=Address(city=city, postal_code=code, country=country)
+            )
 
     def products(self) -> Iterator[Product]:
         """Every SKU, the one without stock too."""

@@ -49,7 +49,9 @@ class System:
             dbname=conninfo_to_dict(self.databases[service])["dbname"],
         )
 
-    def launch(self, service: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> ProcessRecord:
+    def launch(
+        self, service: str, command: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> ProcessRecord:
         """Start one process of a service."""
         record = processes.start(
             [sys.executable, *command], log=log, folder=ROOT, environment=os.environ | dict(environment)
@@ -73,7 +75,9 @@ class System:
 
     def dead(self) -> list[str]:
         """Services of which a process ended by itself."""
-        return [name for name, records in self.running.items() if not all(processes.alive(r) for r in records)]
+        return [
+            name for name, records in self.running.items() if not all(processes.alive(r) for r in records)
+        ]
 
     def analyze(self) -> None:
         """Give the planner figures of the tables as they were loaded."""

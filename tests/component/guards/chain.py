@@ -46,7 +46,9 @@ class Chain:
         """Other systems say these; returns when nobody has anything to add."""
         await self._spread([_record(event) for event in events])
 
-    async def command(self, service: str, handler: CommandHandler, values: Sequence[Any]) -> list[Mapping[str, Any]]:
+    async def command(
+        self, service: str, handler: CommandHandler, values: Sequence[Any]
+    ) -> list[Mapping[str, Any]]:
         """Carry out commands as one batch; everything said because of it is heard. All have to be done."""
         room = self.services[service]
         with counted() as cost:
@@ -93,7 +95,9 @@ class Chain:
         for name, service in self.services.items():
             if topic not in service.decoder.topics:
                 continue
-            route = next(route for route in service.routes if any(event.topic == topic for event in route.events))
+            route = next(
+                route for route in service.routes if any(event.topic == topic for event in route.events)
+            )
             with counted() as cost:
                 await service.consumer.handle(records)
             self.costs[f"{name}.{route.name}"].append((len(records), cost))

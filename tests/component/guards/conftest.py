@@ -22,7 +22,9 @@ async def services(platform: Platform) -> AsyncIterator[dict[str, Service[Any, A
         url = platform.create_database(f"guards_{name}")
         await asyncio.to_thread(migrate, name, url, import_module(f"services.{name}.store.tables").metadata)
         settings: type[ServiceSettings] = import_module(f"services.{name}.settings").Settings
-        built[name] = import_module(f"services.{name}.app").build(settings(database_url=url, kafka=platform.kafka))
+        built[name] = import_module(f"services.{name}.app").build(
+            settings(database_url=url, kafka=platform.kafka)
+        )
     yield built
     for service in built.values():
         url = service.settings.database_url

@@ -68,8 +68,14 @@ def submitted(size: int) -> list[OrderSubmitted]:
             channel="shop",
             external_id=new_id(),
             contact=Contact(name="Alex Muster", email=f"guard{number}@example.com", locale="en"),
-            address=Address(name="Alex Muster", street="Main street 1", city="Berlin", postal_code="10115", country="DE"),
-            lines=(OrderLine(line_id="1", sku=SKUS[number], title="A thing", quantity=1, unit_price=1990, total=1990),),
+            address=Address(
+                name="Alex Muster", street="Main street 1", city="Berlin", postal_code="10115", country="DE"
+            ),
+            lines=(
+                OrderLine(
+                    line_id="1", sku=SKUS[number], title="A thing", quantity=1, unit_price=1990, total=1990
+                ),
+            ),
             shipping=490,
             total=2480,
             currency="EUR",
@@ -127,7 +133,9 @@ async def brought_back(chain: Chain, parcels: list[ShipmentDispatched]) -> None:
     """Customers send everything back and are paid back."""
     orders = [parcel.order_id for parcel in parcels]
     wanted = Request((Wanted("1", 1, "changed_mind"),))
-    await chain.command("returns", authorize_return, [AuthorizeReturn(wanted, order_id=order) for order in orders])
+    await chain.command(
+        "returns", authorize_return, [AuthorizeReturn(wanted, order_id=order) for order in orders]
+    )
     opened = [said for said in chain.all(ReturnAuthorized) if said.order_id in set(orders)]
     boxes = [Box(said.return_id, (Found("1", 1, "new", "restock"),), "guard-place") for said in opened]
     await chain.command("returns", receive_return, boxes)

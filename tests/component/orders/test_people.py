@@ -1,6 +1,11 @@
 """What people may do with an order, and what they are told when it is too late."""
 
-from shared.contracts.orders import OrderConfirmed, PaymentCaptureRequested, PaymentRefundRequested, RefundIssued
+from shared.contracts.orders import (
+    OrderConfirmed,
+    PaymentCaptureRequested,
+    PaymentRefundRequested,
+    RefundIssued,
+)
 from shared.contracts.payments import PaymentAuthorized
 from shared.db.ids import new_id
 from tests.component.orders import world as say

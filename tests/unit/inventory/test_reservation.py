@@ -31,7 +31,7 @@ def stocked(**levels: int) -> Book:
 def place(reservation: Reservation, book: Book, lines: tuple[Wanted, ...] = ORDER) -> Reservation:
     if not reservation.undecided:
         return reservation
-    decision = source(lines, book, {"x", "y"}, SITES, None, 100)
+    decision = source(lines, book, {"x", "y"}, SITES, None, 100, 25)
     if isinstance(decision, Decision):
         return reserve(reservation, "r1", decision, book)
     return reject(reservation)

@@ -22,13 +22,14 @@ def ask(
     destination: Located | None = HERE,
     skus: set[str] | None = None,
     most: int = 2_000,
+    most_places: int = 1_000,
 ) -> Decision | tuple[Lack, ...]:
     book = Book({key: Level(on_hand=units) for key, units in stock.items()})
     lines = [Wanted(f"l{number}", sku, quantity) for number, (sku, quantity) in enumerate(wanted)]
     if sites is None:
         sites = {"near": NEAR, "middle": MIDDLE, "far": FAR}
     known = skus if skus is not None else {sku for sku, _ in stock}
-    return source(lines, book, known, sites, destination, most)
+    return source(lines, book, known, sites, destination, most, most_places)
 
 
 def chosen(decision: Decision | tuple[Lack, ...]) -> dict[str, int]:
@@ -100,8 +101,8 @@ def test_an_inactive_or_unknown_place_ships_nothing() -> None:
 
 def test_reserved_and_unavailable_units_are_not_there() -> None:
     book = Book({("s", "near"): Level(on_hand=9, reserved=5, unavailable=3)})
-    assert isinstance(source([Wanted("l", "s", 1)], book, {"s"}, {"near": NEAR}, HERE, 10), Decision)
-    assert source([Wanted("l", "s", 2)], book, {"s"}, {"near": NEAR}, HERE, 10) == (
+    assert isinstance(source([Wanted("l", "s", 1)], book, {"s"}, {"near": NEAR}, HERE, 10, 10), Decision)
+    assert source([Wanted("l", "s", 2)], book, {"s"}, {"near": NEAR}, HERE, 10, 10) == (
         Lack("s", 2, 1, "not_enough_stock"),
     )
 
@@ -114,6 +115,15 @@ def test_too_many_parts_are_refused_with_that_reason() -> None:
     }
     lacks = ask(stock, ("s", 10), ("t", 1), sites=sites, most=10)
     assert lacks == (Lack("s", 10, 10, "too_many_allocations"),)
+
+
+def test_too_many_places_are_refused_even_if_no_sku_is_split() -> None:
+    stock = {(f"s{number}", f"p{number}"): 1 for number in range(3)}
+    sites: dict[str, Point | None] = {f"p{number}": None for number in range(3)}
+    wanted = [(f"s{number}", 1) for number in range(3)]
+    assert len(chosen(ask(stock, *wanted, sites=sites, most_places=3))) == 3
+    lacks = ask(stock, *wanted, sites=sites, most_places=2)
+    assert lacks == tuple(Lack(f"s{number}", 1, 1, "too_many_allocations") for number in range(3))
 
 
 def test_many_places_are_searched_greedily_and_quickly() -> None:

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import HealthCheck, settings
+
 from services.returns.domain.authorize import authorize
 from services.returns.domain.change import Change, Decision
 from services.returns.domain.choose import Request, Wanted
 from services.returns.domain.order import Allocation, Confirmation, ReturnableOrder, confirm, deliver
 from services.returns.domain.policy import Policy
 from services.returns.domain.receive import Box, Found, receive
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties: they are about values, and a busy machine must not make them fail."""
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 POLICY = Policy(timedelta(days=30), timedelta(days=730), timedelta(days=20), ask_again=3600)

@@ -15,7 +15,7 @@ from services.returns.domain.order import Confirmation, ReturnableOrder, confirm
 from services.returns.domain.receive import Found, expire, reject
 from services.returns.domain.returns import Origin, State
 from services.returns.domain.send_back import send_back
-from tests.unit.returns.builders import NOW, POLICY, allocation, ask, back, delivered
+from tests.unit.returns.builders import NOW, POLICY, allocation, ask, back, delivered, unhurried
 
 PARCELS = ("p1", "p2", "p3")
 ALLOCATIONS = (allocation("p1", "l1", 2, 999), allocation("p2", "l1", 1, 500), allocation("p3", "l2", 4, 7))
@@ -46,6 +46,7 @@ def outcome(order: ReturnableOrder) -> tuple[object, ...]:
     return order.confirmation, order.delivered, order.sent_back, order.refunded, returns, order.free()
 
 
+@unhurried
 @given(st.permutations(range(7)), st.lists(st.integers(0, 6), max_size=10), st.randoms())
 def test_facts_join_alike_in_any_order_however_often(
     sequence: list[int], repeated: list[int], chance: random.Random
@@ -147,6 +148,7 @@ class Life:
             assert each_return.receipt is None or each_return.rejection is None
 
 
+@unhurried
 @given(st.randoms(use_true_random=False))
 def test_whatever_happens_no_unit_comes_back_twice_and_values_add_up(chance: random.Random) -> None:
     life = Life(chance)

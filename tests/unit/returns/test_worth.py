@@ -4,11 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.returns.domain.worth import worth
+from tests.unit.returns.builders import unhurried
 
 money = st.integers(0, 10**12)
 quantities = st.integers(1, 1_000)
 
 
+@unhurried
 @given(money, quantities, st.data())
 def test_any_partial_returns_add_up_to_the_value_exactly(
     value: int, quantity: int, data: st.DataObject
@@ -24,6 +26,7 @@ def test_any_partial_returns_add_up_to_the_value_exactly(
     assert total == value
 
 
+@unhurried
 @given(money, quantities)
 def test_every_unit_is_worth_its_share_rounded_down_or_up(value: int, quantity: int) -> None:
     units = [worth(value, quantity, before, 1) for before in range(quantity)]
