@@ -24,8 +24,10 @@ from deploy.local.settings import SERVICES
 
 # Where there is no terminal, nobody says how wide it is: wide enough for a line of the log.
 console = Console() if sys.stdout.isatty() else Console(width=160)
+command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+@command.command()
 def demo(
     data: Annotated[
         Path | None,
@@ -105,4 +107,4 @@ async def _tell(report: dict[str, Any], played: Played, dataset: Dataset, http: 
 
 
 if __name__ == "__main__":
-    typer.run(demo)
+    command()

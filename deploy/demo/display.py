@@ -16,6 +16,8 @@ from deploy.demo.services import Http
 from deploy.local.settings import SERVICES
 
 _REFRESH = 0.5
+_ASK = 2.0
+"""Seconds between two looks at the metrics, which cost the services something to tell."""
 _PLAIN = 5.0
 _COUNTED = {
     "placed": "order.placed",
@@ -48,6 +50,7 @@ class Display:
         self._total = total
         self._started = time.monotonic()
         self._gauges = Gauges()
+        self._ask_at = 0.0
 
     async def run(self) -> None:
         """Show until cancelled."""
@@ -63,6 +66,9 @@ class Display:
             await asyncio.sleep(_PLAIN)
 
     async def _ask(self) -> None:
+        if time.monotonic() < self._ask_at:
+            return
+        self._ask_at = time.monotonic() + _ASK
         for service in SERVICES:
             metrics = await self._http.text(service, "/metrics")
             self._gauges.lag[service] = total(metrics, "oms_consumer_lag_records")

@@ -18,7 +18,8 @@ from shared.contracts.warehouses import StockAdjustmentSubmitted
 _TOGETHER = 200
 _STEPS = (("packed", "dispatch"), ("picked", "pack"), ("created", "pick"))
 """State of the work list and the step that is due; the last station first, so that parcels do not pile up."""
-_LOOK_AGAIN = 0.1
+_LOOK_AGAIN = 0.25
+"""Seconds between two looks at the lists: a few dozen parcels come together in the meantime."""
 _TAKES_TO_RETURN = 0.3
 _TRIES = 20
 
@@ -59,8 +60,7 @@ class Hands:
                 if parcels:
                     await self._step(step, parcels)
             self.idle = not done
-            if not done:
-                await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def _step(self, step: str, parcels: Sequence[Mapping[str, Any]]) -> None:
         rows = [self._row(step, parcel) for parcel in parcels]

@@ -1,6 +1,7 @@
 """The five services as the played systems see them: HTTP, with the patience that networks need."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -8,6 +9,9 @@ from typing import Any, Self
 
 import httpx
 import orjson
+
+# httpcore asks for this module at every request, and Python looks for a missing one on the disk each time anew.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 _TRIES = 8
 _BUSY = frozenset({429, 502, 503, 504})
@@ -33,7 +37,7 @@ class Unexpected(RuntimeError):
 class Http:
     """One client per service. A busy or restarting service is asked again; the idempotency key makes that safe."""
 
-    def __init__(self, urls: Mapping[str, str], *, connections: int = 16) -> None:
+    def __init__(self, urls: Mapping[str, str], *, connections: int = 8) -> None:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self.urls = dict(urls)
         self._clients = {

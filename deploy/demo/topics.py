@@ -36,7 +36,7 @@ class Topics:
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap,
             acks="all",
-            linger_ms=5,
+            linger_ms=20,
             max_request_size=2_000_000,
             enable_idempotence=True,
         )

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from services.orders.domain.attention import Item, items
-from services.orders.domain.balance import balance, collected, payment_funds, refunds_asked
 from services.orders.domain.deadlines import waits
 from services.orders.domain.facts import Payment, Request, Word
-from services.orders.domain.order import Order, dispatched, end_of
+from services.orders.domain.order import Order
+from services.orders.domain.parcels import dispatched, end_of
 from shared.contracts.channels import OrderLine
 from shared.contracts.envelope import Address, Contact
 
@@ -172,7 +172,7 @@ def summary(row: Mapping[str, Any], order: Order) -> Summary:
 
 def whole(row: Mapping[str, Any], order: Order, timeline: list[dict[str, Any]]) -> Whole:
     """One order with everything."""
-    facts, body, money = order.facts, row["body"], balance(order)
+    facts, body, money = order.facts, row["body"], order.balance
     requests = [
         _operation(key, request, facts.payments[request.payment_id])
         for key, request in facts.said.requests.items()
@@ -248,15 +248,15 @@ def _operation(key: str, request: Request, payment: Payment) -> Operation:
 
 
 def _payment(order: Order, key: str) -> PaymentView:
-    payment = order.facts.payments[key]
+    payment, account = order.facts.payments[key], order.balance.accounts[key]
     return PaymentView(
         payment_id=key,
         method=payment.method,
-        authorized=payment.authorized,
-        captured=collected(payment),
-        refunds=refunds_asked(order.facts, key),
+        authorized=account.authorized,
+        captured=account.captured,
+        refunds=account.refunds,
         voided=bool(payment.voided),
-        funds=payment_funds(order.facts, key),
+        funds=account.funds,
     )
 
 

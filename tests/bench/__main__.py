@@ -42,21 +42,23 @@ def bench(
     """
     try:
         plan = chosen(scenarios, short=short)
-        results = measure(plan, brief=_SHORT if short else 1.0, profiled=profile)
+        results = measure(plan, brief=_SHORT if short else 1.0, profiled=profile, into=into)
     except (ValueError, PlatformError, Failed, TimeoutError) as error:
         console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("\nstopped; everything that was started is down")
         sys.exit(130)
+    results["targets"] = targets.judged(results["scenarios"])
     report.write(results, into)
+    report.draw(results, into)
     targets.show(results["scenarios"], console)
     console.print(f"\nfigures: {into}, plots: {into.parent}/bench-*.png", highlight=False)
     sys.exit(0 if all(result["invariants_ok"] for result in results["scenarios"]) else 1)
 
 
-def measure(plan: list[Scenario], *, brief: float, profiled: bool) -> dict[str, Any]:
-    """Run the plan on a platform of its own."""
+def measure(plan: list[Scenario], *, brief: float, profiled: bool, into: Path) -> dict[str, Any]:
+    """Run the plan on a platform of its own; figures are written after every scenario."""
     began = time.monotonic()
     sweep()
     table = report.Table(console)
@@ -68,19 +70,17 @@ def measure(plan: list[Scenario], *, brief: float, profiled: bool) -> dict[str, 
         about = report.about(platform, machine)
         for stage, group in groupby(plan, lambda scenario: scenario.stage):
             with _stage(stage, platform, surroundings) as system:
-                _perform(system, list(group), done, table, brief, profiled=profiled)
+                for result in _perform(system, list(group), done, brief, profiled=profiled):
+                    done.append(result)
+                    table.add(result)
+                    report.write(about | {"scenarios": done}, into)
     return about | {"minutes": round((time.monotonic() - began) / 60, 1), "scenarios": done}
 
 
 def _perform(
-    system: System,
-    scenarios: list[Scenario],
-    done: list[dict[str, Any]],
-    table: report.Table,
-    brief: float,
-    *,
-    profiled: bool,
-) -> None:
+    system: System, scenarios: list[Scenario], done: list[dict[str, Any]], brief: float, *, profiled: bool
+) -> Iterator[dict[str, Any]]:
+    """The entries of these scenarios, one after the other; `done` are those of the run so far."""
     ledger = Ledger()
     for scenario in scenarios:
         rate = None
@@ -91,8 +91,7 @@ def _perform(
         verdicts = ledger.judge(system, scenario, outcome.mark)
         outcome.result["invariants"] = verdicts
         outcome.result["invariants_ok"] = all(verdict["ok"] for verdict in verdicts.values())
-        done.append(outcome.result)
-        table.add(outcome.result)
+        yield outcome.result
 
 
 def _maximum(done: list[dict[str, Any]]) -> float:

@@ -50,7 +50,7 @@ def latency(scenarios: Sequence[Mapping[str, Any]], path: Path) -> Path:
 
 
 def split(scenarios: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    """Processor time per order by group of processes; the baseline's is too long for the same axis and stands beside it."""
+    """Processor time per order by group of processes; the baseline's bars are too long for the same axis."""
     figure, columns = pyplot.subplots(1, 2, figsize=(11, 5))
     for axes, system in zip(columns, ("baseline", "ours"), strict=True):
         found = [entry for entry in scenarios if entry["system"] == system and entry["in_flight"] != 1]

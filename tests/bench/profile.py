@@ -45,8 +45,10 @@ class Profile:
             for pid in pids:
                 file = LOGS / f"profile-{name}-{service}-{pid}.txt"
                 self._files.setdefault(service, []).append(file)
-                command = [str(Path(sys.executable).with_name("py-spy")), "record", "--format", "raw", "--full-filenames", "--nonblocking", "--rate", str(_RATE),
-                           "--duration", str(max(1, round(seconds))), "--output", str(file), "--pid", str(pid)]  # fmt: skip
+                command = [str(Path(sys.executable).with_name("py-spy")), "record", "--format", "raw",
+                           "--full-filenames", "--nonblocking", "--rate", str(_RATE),
+                           "--duration", str(max(1, round(seconds))), "--output", str(file), "--pid", str(pid),
+                           ]  # fmt: skip
                 self._running.append(
                     subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 )

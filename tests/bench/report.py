@@ -28,7 +28,8 @@ _SETTINGS = (
 
 _COLUMNS = (
     ("scenario", 15), ("orders/s", 9), ("p50", 8), ("p95", 8), ("p99", 8), ("max", 8), ("services", 9), ("postgres", 9),
-    ("kafka", 7), ("client", 7), ("stmts", 7), ("commits", 8), ("WAL kB", 7), ("msgs", 6), ("kB", 6), ("invariants", 11),
+    ("kafka", 7), ("client", 7), ("stmts", 7), ("commits", 8), ("WAL kB", 7), ("msgs", 6), ("kB", 6),
+    ("invariants", 11),
 )  # fmt: skip
 
 
@@ -95,9 +96,13 @@ def about(platform: Platform, machine: Mapping[str, object]) -> dict[str, Any]:
 
 
 def write(results: Mapping[str, Any], into: Path) -> None:
-    """Figures and plots."""
+    """The figures so far."""
     into.parent.mkdir(parents=True, exist_ok=True)
     into.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def draw(results: Mapping[str, Any], into: Path) -> None:
+    """The plots, beside the figures."""
     plots.draw(results, into.parent)
 
 

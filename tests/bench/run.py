@@ -109,7 +109,8 @@ def run(
     name = f"{scenario.name}-{secrets.token_hex(2)}"
     settings = LoadSettings(
         kafka=system.platform.kafka, prefix=system.prefix, orders_database=system.admin("orders"),
-        recorded=system.recorded(scenario.workload.parcels), run=name, workload=scenario.workload, intake=scenario.intake, ends=scenario.ends,
+        recorded=system.recorded(scenario.workload.parcels), run=name, workload=scenario.workload,
+        intake=scenario.intake, ends=scenario.ends,
         http=system.http, in_flight=scenario.in_flight, rate=rate, backlog=scenario.backlog,
         warm_up=scenario.warm_up * brief, seconds=scenario.seconds * (1 if scenario.backlog else brief),
     )  # fmt: skip

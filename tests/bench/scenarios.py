@@ -6,7 +6,10 @@ from typing import Literal
 from tests.bench.load.settings import Workload
 
 Stage = Literal["baseline", "suite", "pairs", "intake"]
-"""What runs: the baseline; all five services, a process each; two processes each; orders alone, without its consumer."""
+"""What runs: the baseline; all five services, one process each; two each; orders alone, without its consumer."""
+
+
+PLAIN = Workload()
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Scenario:
     share: float | None = None
     """Of the highest rate that a closed loop of this stage reached: an open loop."""
     backlog: int | None = None
-    workload: Workload = Workload()
+    workload: Workload = PLAIN
     intake: Literal["topic", "http"] = "topic"
     ends: Literal["recorded", "accepted"] = "recorded"
     warm_up: float = 6.0
@@ -47,14 +50,17 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("open-50", "suite", "open loop at half of the maximum", share=0.50),
     Scenario("open-80", "suite", "open loop at 80 % of the maximum", share=0.80, short=True),
     Scenario("open-95", "suite", "open loop at 95 % of the maximum", share=0.95),
-    Scenario("hot-sku", "suite", "1,000 under way, all of one SKU", in_flight=1000, workload=Workload(skus="hot"), short=True),
+    Scenario("hot-sku", "suite", "1,000 under way, all of one SKU", in_flight=1000,
+             workload=Workload(skus="hot"), short=True),
     Scenario("lines-20", "suite", "20 lines over 3 places, 256 under way", in_flight=256,
              workload=Workload(skus="split", lines=20, parcels=3)),
     Scenario("shortage", "suite", "half of the orders refused for want of stock", in_flight=1000,
              workload=Workload(scarce_share=0.5)),
-    Scenario("cancel-10", "suite", "10 % cancelled by their channel", in_flight=1000, workload=Workload(cancel_share=0.1)),
+    Scenario("cancel-10", "suite", "10 % cancelled by their channel", in_flight=1000,
+             workload=Workload(cancel_share=0.1)),
     Scenario("http", "suite", "orders come over POST /orders", in_flight=1000, intake="http"),
-    Scenario("backlog", "suite", "100,000 orders wait on their topic before services start", backlog=100_000, seconds=300),
+    Scenario("backlog", "suite", "100,000 orders wait on their topic before services start", backlog=100_000,
+             seconds=300),
     Scenario("soak", "suite", "ten minutes at 70 % of the maximum", share=0.70, seconds=600),
     Scenario("two-processes", "pairs", "two processes per service, 1,000 under way", in_flight=1000, warm_up=10),
     Scenario("http-intake", "intake", "POST /orders alone over 64 connections, until 202", in_flight=64, intake="http",

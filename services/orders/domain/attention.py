@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from services.orders.domain.balance import at_least_zero, balance, failed_requests
+from services.orders.domain.balance import at_least_zero
 from services.orders.domain.deadlines import waits
-from services.orders.domain.facts import Flag, Word
-from services.orders.domain.order import ENDS, Order, end_of
+from services.orders.domain.facts import Flag, Operation, Word
+from services.orders.domain.order import Order
+from services.orders.domain.parcels import ENDS, end_of
 from services.orders.domain.sayings import Put
 
 _OVERDUE = {
@@ -51,13 +52,9 @@ def needs(order: Order) -> Iterator[Need]:
     """Everything that needs a person as the facts stand."""
     yield from _overdue(order)
     yield from _money(order)
-    for operation in ("capture", "refund", "void"):
-        for key in failed_requests(order.facts, operation):
-            request = order.facts.said.requests[key]
-            failure = order.facts.payments[request.payment_id].failed.get(key)
-            why = failure.reason if failure is not None and failure.reason else "less than asked was done"
-            reason = f"{operation} of {request.amount} of payment {request.payment_id} failed: {why}"
-            yield Need(f"{operation}_failed:{key}", f"{operation}_failed", reason, _FAILED[operation])
+    for payment_id, account in order.balance.accounts.items():
+        for key, operation in account.failed.items():
+            yield _failed(order, payment_id, key, operation)
     yield from _parcels(order)
     for key, text in order.facts.contradictions.items():
         action = "Two systems disagree: find out which is right, mend it there, then resolve this."
@@ -84,10 +81,18 @@ def _overdue(order: Order) -> Iterator[Need]:
             yield Need(f"overdue:{wait.key}", "overdue", reason, _OVERDUE[wait.kind])
 
 
+def _failed(order: Order, payment_id: str, key: str, operation: Operation) -> Need:
+    failure = order.facts.payments[payment_id].failed.get(key)
+    why = failure.reason if failure is not None and failure.reason else "less than asked was done"
+    amount = order.facts.said.requests[key].amount
+    reason = f"{operation} of {amount} of payment {payment_id} failed: {why}"
+    return Need(f"{operation}_failed:{key}", f"{operation}_failed", reason, _FAILED[operation])
+
+
 def _money(order: Order) -> Iterator[Need]:
     if not order.facts.payments and not order.confirmed:
         return
-    money, total, currency = balance(order), order.terms.total, order.terms.currency
+    money, total, currency = order.balance, order.terms.total, order.terms.currency
     if money.due > 0:
         reason = f"{money.due} {currency} (minor units) of dispatched goods cannot be collected"
         action = "Ask the customer for another payment, or collect it in another way and resolve this."
@@ -141,6 +146,6 @@ def needs_person(order: Order) -> bool:
 
 def awaits_decision_on_capture(order: Order) -> bool:
     """Whether something is due whose capture failed, and a person has not yet said that it is given up."""
-    failed = failed_requests(order.facts, "capture")
+    failed = order.balance.failed("capture")
     undecided = any(f"capture_failed:{key}" not in order.facts.resolved for key in failed)
-    return undecided and balance(order).due > 0
+    return undecided and order.balance.due > 0

@@ -4,154 +4,135 @@ Formulas of the design: due = shares of dispatched parcels - captured - captures
 owed = kept - cost - refunds asked. All in minor units.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from services.orders.domain.facts import Facts, Operation, Payment, Request
-from services.orders.domain.order import NEVER_ARRIVED, Order, dispatched, end_of
+from services.orders.domain.parcels import NEVER_ARRIVED, Known, dispatched, end_of
+
+
+@dataclass(slots=True)
+class Account:
+    """One payment: what is authorised and captured, what of it is on its way, and what went wrong.
+
+    `capturing` was asked for and is neither answered nor failed. `refunds` was asked for and did not fail, or
+    was done unasked; `gifts` is the part of it that people decided by hand. `failed` are requests that failed,
+    or did less than was asked, and that nobody asked for again.
+    """
+
+    authorized: int
+    captured: int
+    capturing: int = 0
+    refunds: int = 0
+    gifts: int = 0
+    given_up: bool = False
+    failed: dict[str, Operation] = field(default_factory=dict)
+
+    @property
+    def funds(self) -> int:
+        """Captured, and authorised and not yet captured."""
+        return self.captured if self.given_up else max(self.authorized, self.captured)
+
+    @property
+    def uncaptured(self) -> int:
+        """Authorised, not given up, and neither captured nor being captured."""
+        return 0 if self.given_up else at_least_zero(self.authorized - self.captured - self.capturing)
+
+    @property
+    def refundable(self) -> int:
+        """Captured, and neither paid back nor being paid back."""
+        return at_least_zero(self.captured - self.refunds)
+
+    def blocked(self, operation: Operation) -> bool:
+        """Whether this operation failed, so that only a person may have it asked for again."""
+        return operation in self.failed.values()
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """`left` is what may still be captured of each payment, `room` what may still be refunded of each."""
+    """The order's money over all its payments."""
 
+    accounts: Mapping[str, Account]
     funds: int
     captured: int
     refunds: int
     cost: int
     due: int
     owed: int
-    capture_open: bool
-    left: Mapping[str, int]
-    room: Mapping[str, int]
+
+    @property
+    def capture_open(self) -> bool:
+        """Whether a capture was asked for and is not answered."""
+        return any(account.capturing for account in self.accounts.values())
+
+    @property
+    def left(self) -> Mapping[str, int]:
+        """What may still be captured of each payment."""
+        return {
+            key: 0 if account.blocked("capture") else account.uncaptured for key, account in self.accounts.items()
+        }
+
+    @property
+    def room(self) -> Mapping[str, int]:
+        """What may still be paid back of each payment."""
+        return {
+            key: 0 if account.blocked("refund") else account.refundable for key, account in self.accounts.items()
+        }
+
+    def failed(self, operation: Operation, payment_id: str | None = None) -> list[str]:
+        """Requests that failed and that nobody asked for again, of one payment or of all."""
+        return [
+            key
+            for payment, account in self.accounts.items()
+            for key, failed in account.failed.items()
+            if failed == operation and payment_id in (None, payment)
+        ]
 
 
-def balance(order: Order) -> Balance:
-    """Work the order's money out from its facts."""
-    facts, total = order.facts, order.terms.total
-    captured = sum(collected(payment) for payment in facts.payments.values())
-    asked_captures = sum(amount for _, amount in open_captures(facts))
-    refunds = refunds_asked(facts)
-    shipped = sum(share.amount for _, share, parcel in order.parcels if dispatched(parcel))
-    cost = cost_of(order, captured)
-    kept = captured if order.cancelled else min(captured, total)
+def balance(total: int, facts: Facts, parcels: Sequence[Known]) -> Balance:
+    """Work the money out from the order's total, its facts and its parcels."""
+    accounts = {key: _account(facts, payment) for key, payment in facts.payments.items()}
+    for key, request in facts.said.requests.items():
+        _COUNT[request.operation](accounts[request.payment_id], facts, key, request)
+    captured = sum(account.captured for account in accounts.values())
+    capturing = sum(account.capturing for account in accounts.values())
+    refunds = sum(account.refunds for account in accounts.values())
+    cancelled = facts.said.cancelled is not None
+    # What people give comes out of what was paid above the total first; only the rest lowers the cost.
+    excess = 0 if cancelled else at_least_zero(captured - total)
+    gifts = sum(gift.amount for gift in facts.gifts.values())
+    cost = 0 if cancelled else _cost(total, facts, parcels, at_least_zero(gifts - excess))
+    spent = refunds - min(excess, sum(account.gifts for account in accounts.values()))
+    kept = captured if cancelled else min(captured, total)
     return Balance(
-        funds=sum(payment_funds(facts, key) for key in facts.payments),
+        accounts=accounts,
+        funds=sum(account.funds for account in accounts.values()),
         captured=captured,
         refunds=refunds,
         cost=cost,
-        due=shipped - captured - asked_captures,
-        owed=kept - cost - (refunds - _out_of_excess(order, captured)),
-        capture_open=asked_captures > 0,
-        left={key: 0 if blocked(facts, key, "capture") else uncaptured(facts, key) for key in facts.payments},
-        room={key: 0 if blocked(facts, key, "refund") else refundable(facts, key) for key in facts.payments},
+        due=sum(share.amount for _, share, parcel in parcels if dispatched(parcel)) - captured - capturing,
+        owed=kept - cost - spent,
     )
 
 
-def cost_of(order: Order, captured: int) -> int:
-    """What the payer owes for what was delivered and kept, never below 0; nothing when cancelled."""
-    if order.cancelled:
-        return 0
-    lost = sum(amount for _, amount in order.shares(NEVER_ARRIVED))
-    returned = sum(worth(order, key) for key in order.facts.returns)
-    return at_least_zero(order.terms.total - lost - returned - (_gifts(order) - _excess_given(order, captured)))
+def _cost(total: int, facts: Facts, parcels: Sequence[Known], given: int) -> int:
+    """What the payer owes for what was delivered and kept, never below 0."""
+    lost = sum(share.amount for _, share, parcel in parcels if end_of(parcel) in NEVER_ARRIVED)
+    returned = sum(worth(facts, key) for key in facts.returns)
+    return at_least_zero(total - lost - returned - given)
 
 
-def worth(order: Order, return_id: str) -> int:
-    """What a return lowers the cost by: nothing before it is received, and nothing beyond its parcel.
+def worth(facts: Facts, return_id: str) -> int:
+    """What a return lowers the cost by: nothing before it is received.
 
     A parcel that never arrived is paid back as a parcel; the return of its goods is worth nothing more.
     """
-    record = order.facts.returns[return_id]
+    record = facts.returns[return_id]
     if record.received is None or record.origin == "returned_to_sender":
         return 0
-    parcels = [order.facts.parcels.get(key) for key in record.parcels]
+    parcels = [facts.parcels.get(key) for key in record.parcels]
     never_arrived = [parcel is not None and end_of(parcel) in NEVER_ARRIVED for parcel in parcels]
     return 0 if parcels and all(never_arrived) else record.value
-
-
-def collected(payment: Payment) -> int:
-    """What was captured of a payment, asked or unasked."""
-    return sum(payment.captured.values())
-
-
-def requests_of(facts: Facts, operation: Operation, payment_id: str | None = None) -> Iterable[tuple[str, Request]]:
-    """What we asked for, of one payment or of all."""
-    for key, request in facts.said.requests.items():
-        if request.operation == operation and payment_id in (None, request.payment_id):
-            yield key, request
-
-
-def open_captures(facts: Facts, payment_id: str | None = None) -> Iterable[tuple[str, int]]:
-    """Captures asked for and neither answered nor failed, with their amounts."""
-    for key, request in requests_of(facts, "capture", payment_id):
-        payment = facts.payments[request.payment_id]
-        if key not in payment.captured and key not in payment.failed:
-            yield key, request.amount
-
-
-def refunds_asked(facts: Facts, payment_id: str | None = None) -> int:
-    """What was paid back or is being paid back: asked and not failed, or done unasked."""
-    asked = sum(_counts(facts, key, request) for key, request in requests_of(facts, "refund", payment_id))
-    payments = facts.payments if payment_id is None else [payment_id]
-    unasked = sum(
-        amount
-        for payment in payments
-        for key, amount in facts.payments[payment].refunded.items()
-        if key not in facts.said.requests
-    )
-    return asked + unasked
-
-
-def _counts(facts: Facts, request_id: str, request: Request) -> int:
-    payment = facts.payments[request.payment_id]
-    if request_id in payment.refunded:
-        return payment.refunded[request_id]
-    return 0 if request_id in payment.failed else request.amount
-
-
-def failed_requests(facts: Facts, operation: Operation, payment_id: str | None = None) -> list[str]:
-    """Requests that failed, or did less than was asked, and that nobody asked for again."""
-    failed = []
-    for key, request in requests_of(facts, operation, payment_id):
-        payment = facts.payments[request.payment_id]
-        done = {"capture": payment.captured, "refund": payment.refunded, "void": payment.voided}[operation]
-        too_little = key in done and done[key] < request.amount
-        if (too_little or (key in payment.failed and key not in done)) and key not in facts.forgiven:
-            failed.append(key)
-    return failed
-
-
-def blocked(facts: Facts, payment_id: str, operation: Operation) -> bool:
-    """Whether this operation failed before, so that only a person may have it asked for again."""
-    return bool(failed_requests(facts, operation, payment_id))
-
-
-def given_up(facts: Facts, payment_id: str) -> bool:
-    """Whether what is authorised and not captured was voided, or is being voided."""
-    return bool(facts.payments[payment_id].voided) or any(True for _ in requests_of(facts, "void", payment_id))
-
-
-def uncaptured(facts: Facts, payment_id: str) -> int:
-    """What is authorised, not given up, and neither captured nor being captured."""
-    if given_up(facts, payment_id):
-        return 0
-    payment = facts.payments[payment_id]
-    asked = sum(amount for _, amount in open_captures(facts, payment_id))
-    return at_least_zero(payment.authorized - collected(payment) - asked)
-
-
-def payment_funds(facts: Facts, payment_id: str) -> int:
-    """Captured, and authorised and not yet captured."""
-    payment = facts.payments[payment_id]
-    if given_up(facts, payment_id):
-        return collected(payment)
-    return max(payment.authorized, collected(payment))
-
-
-def refundable(facts: Facts, payment_id: str) -> int:
-    """What is captured and neither paid back nor being paid back."""
-    return at_least_zero(collected(facts.payments[payment_id]) - refunds_asked(facts, payment_id))
 
 
 def in_turn(amount: int, available: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -166,27 +147,43 @@ def in_turn(amount: int, available: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def at_least_zero(amount: int) -> int:
-    """Money never owed the other way round."""
+    """Money is never owed the other way round."""
     return max(0, amount)
 
 
-# Money given by hand comes out of what was paid above the total first; only the rest lowers the cost.
-
-
-def _gifts(order: Order) -> int:
-    return sum(gift.amount for gift in order.facts.gifts.values())
-
-
-def _excess_given(order: Order, captured: int) -> int:
-    return min(_gifts(order), at_least_zero(captured - order.terms.total))
-
-
-def _out_of_excess(order: Order, captured: int) -> int:
-    if order.cancelled:
-        return 0
-    asked = sum(
-        _counts(order.facts, key, request)
-        for key, request in requests_of(order.facts, "refund")
-        if request.gift
+def _account(facts: Facts, payment: Payment) -> Account:
+    unasked = sum(amount for key, amount in payment.refunded.items() if key not in facts.said.requests)
+    return Account(
+        payment.authorized, sum(payment.captured.values()), refunds=unasked, given_up=bool(payment.voided)
     )
-    return min(asked, at_least_zero(captured - order.terms.total))
+
+
+def _count_capture(account: Account, facts: Facts, key: str, request: Request) -> None:
+    payment = facts.payments[request.payment_id]
+    if key not in payment.captured and key not in payment.failed:
+        account.capturing += request.amount
+    _note_failure(account, facts, key, request, payment.captured)
+
+
+def _count_refund(account: Account, facts: Facts, key: str, request: Request) -> None:
+    payment = facts.payments[request.payment_id]
+    asked = 0 if key in payment.failed else request.amount
+    amount = payment.refunded.get(key, asked)
+    account.refunds += amount
+    account.gifts += amount if request.gift else 0
+    _note_failure(account, facts, key, request, payment.refunded)
+
+
+def _count_void(account: Account, facts: Facts, key: str, request: Request) -> None:
+    account.given_up = True
+    _note_failure(account, facts, key, request, facts.payments[request.payment_id].voided)
+
+
+def _note_failure(account: Account, facts: Facts, key: str, request: Request, done: Mapping[str, int]) -> None:
+    failed = key in facts.payments[request.payment_id].failed
+    fell_short = done[key] < request.amount if key in done else failed
+    if fell_short and key not in facts.forgiven:
+        account.failed[key] = request.operation
+
+
+_COUNT = {"capture": _count_capture, "refund": _count_refund, "void": _count_void}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from services.orders.domain.balance import balance
 from services.orders.domain.facts import Facts
-from services.orders.domain.order import Order, dispatched, end_of
+from services.orders.domain.order import Order
+from services.orders.domain.parcels import dispatched, end_of
 
 Kind = Literal["stock", "payment", "hold", "cancel_answer", "shipment", "delivery", "payment_answer"]
 
@@ -45,7 +45,7 @@ def waits(order: Order) -> Iterator[Wait]:
     if not order.confirmed and not order.final:
         if reservation is None:
             yield Wait("stock", "", order.terms.placed_at)
-        elif balance(order).funds < order.terms.total:
+        elif order.balance.funds < order.terms.total:
             yield Wait("payment", "", reservation.at)
         for key, hold in order.facts.holds.items():
             if hold.placed is not None and hold.released is None:

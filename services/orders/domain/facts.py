@@ -8,7 +8,7 @@ one, whatever came first, and joining again changes nothing. What a fact means i
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from typing import Any, Literal
 
 UNASKED = "-"
@@ -174,37 +174,31 @@ class Facts:
 def join(a: Facts, b: Facts) -> Facts:
     """Both at once: commutative, associative, idempotent.
 
-    Maps and sets are united, records join field by field, nothing joins with something to something, and
-    of two plain values the greater one stands.
+    Maps and sets are united, records join field by field, nothing (also an empty text, and no money) joins
+    with something to something, and of two plain values the greater one stands.
     """
     joined: Facts = _join(a, b)
     return joined
 
 
 def _join(a: Any, b: Any) -> Any:
-    if a is b or a == b:
+    if a is b or not b:
         return a
-    if a is None or b is None:
-        return b if a is None else a
-    if isinstance(a, Mapping):
-        return _join_maps(a, b)
+    if not a:
+        return b
+    if isinstance(a, dict):
+        joined = dict(a)
+        for key, value in b.items():
+            joined[key] = _join(joined[key], value) if key in joined else value
+        return joined
     if isinstance(a, frozenset):
         return a | b
     names = _names(a.__class__)
     if names:
-        return type(a)(*(_join(getattr(a, name), getattr(b, name)) for name in names))
+        return a.__class__(*[_join(getattr(a, name), getattr(b, name)) for name in names])
     return max(a, b)
 
 
-def _join_maps(a: Any, b: Any) -> Any:
-    if not a or not b:
-        return a or b
-    joined = dict(a)
-    for key, value in b.items():
-        joined[key] = _join(joined[key], value) if key in joined else value
-    return joined
-
-
-@lru_cache(maxsize=64)
+@cache
 def _names(kind: Any) -> tuple[str, ...]:
     return tuple(item.name for item in fields(kind)) if hasattr(kind, "__dataclass_fields__") else ()

@@ -7,25 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from services.orders.domain.facts import Facts, Parcel, Reservation, Share, Word
+from services.orders.domain import balance
+from services.orders.domain.facts import Facts, Parcel, Reservation, Word
+from services.orders.domain.parcels import Known, dispatched, end_of
 from services.orders.domain.terms import Terms
-
-ENDS = ("cancelled", "returned_to_sender", "lost", "delivered")
-"""How a parcel can end, in rising rank: should two be heard, the later of these counts (and a person is asked)."""
-NEVER_ARRIVED = frozenset({"cancelled", "returned_to_sender", "lost"})
-"""Ends after which a parcel is paid back."""
-_LEFT = frozenset({"dispatched", "exception", "delivered", "lost", "returned_to_sender"})
-"""News that only a parcel which left its place can make, whether or not its dispatch was heard of."""
-
-
-def end_of(parcel: Parcel) -> str | None:
-    """How the parcel ended; None while it has not."""
-    return next((end for end in reversed(ENDS) if end in parcel.seen), None)
-
-
-def dispatched(parcel: Parcel) -> bool:
-    """Whether the parcel left its place."""
-    return not _LEFT.isdisjoint(parcel.seen)
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,7 @@ class Order:
         return any(hold.placed is not None and hold.released is None for hold in self.facts.holds.values())
 
     @cached_property
-    def parcels(self) -> tuple[tuple[str, Share, Parcel], ...]:
+    def parcels(self) -> tuple[Known, ...]:
         """Every parcel of the order, heard of or not: id, share, what is known of it."""
         held = self.reservation.parcels.items() if self.reservation is not None else ()
         return tuple((key, share, self.facts.parcels.get(key, Parcel())) for key, share in held)
@@ -64,6 +49,11 @@ class Order:
     def shares(self, ends: frozenset[str]) -> Iterator[tuple[str, int]]:
         """Parcels that ended so, with their shares."""
         return ((key, share.amount) for key, share, parcel in self.parcels if end_of(parcel) in ends)
+
+    @cached_property
+    def balance(self) -> balance.Balance:
+        """The order's money."""
+        return balance.balance(self.terms.total, self.facts, self.parcels)
 
     @cached_property
     def anything_dispatched(self) -> bool:

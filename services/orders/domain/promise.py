@@ -1,6 +1,5 @@
 """Whether an order goes ahead: the conditions and words of the saga's first rules."""
 
-from services.orders.domain.balance import balance
 from services.orders.domain.order import Order
 from services.orders.domain.sayings import Cancel, Confirm, Recall
 
@@ -19,7 +18,7 @@ def why_given_up(order: Order) -> list[Cancel]:
         return [Cancel("out_of_stock", min(facts.rejected.values()))]
     if "stock" in facts.passed and order.reservation is None:
         return [Cancel("stock_deadline", "no answer about stock in time")]
-    return [] if balance(order).funds >= order.terms.total else _why_unpaid(order)
+    return [] if order.balance.funds >= order.terms.total else _why_unpaid(order)
 
 
 def _why_unpaid(order: Order) -> list[Cancel]:
@@ -35,7 +34,7 @@ def confirms(order: Order) -> bool:
     """Whether to ship: stock reserved, funds cover the total, no hold, no reason to give up, not cancelled."""
     if order.confirmed or order.cancelled or order.reservation is None or order.on_hold:
         return False
-    return balance(order).funds >= order.terms.total and not why_given_up(order)
+    return order.balance.funds >= order.terms.total and not why_given_up(order)
 
 
 def confirmation(order: Order) -> list[Confirm]:

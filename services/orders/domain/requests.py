@@ -6,9 +6,10 @@ The formulas are in `balance.py`; here amounts become requests, each for one pay
 from dataclasses import replace
 
 from services.orders.domain.attention import awaits_decision_on_capture
-from services.orders.domain.balance import balance, given_up, in_turn, requests_of, uncaptured, worth
+from services.orders.domain.balance import in_turn, worth
 from services.orders.domain.facts import Operation
-from services.orders.domain.order import NEVER_ARRIVED, Order
+from services.orders.domain.order import Order
+from services.orders.domain.parcels import NEVER_ARRIVED
 from services.orders.domain.sayings import Ask, Issue
 
 
@@ -19,15 +20,15 @@ def has_payments(order: Order) -> bool:
 
 def captures(order: Order) -> list[Ask]:
     """Collect what is dispatched and not yet collected, over the open authorisations in turn."""
-    money = balance(order)
-    return _requests(order, "capture", in_turn(money.due, money.left))
+    money = order.balance
+    return _requests(order, "capture", in_turn(money.due, money.left)) if money.due > 0 else []
 
 
 def gives(order: Order) -> list[Ask]:
     """Pay back what a person decided to, each gift once."""
-    asked = {request.gift for _, request in requests_of(order.facts, "refund")}
+    asked = {request.gift for request in order.facts.said.requests.values()}
     asks: list[Ask] = []
-    room = dict(balance(order).room)
+    room = dict(order.balance.room)
     for key, gift in order.facts.gifts.items():
         if key in asked:
             continue
@@ -41,7 +42,9 @@ def gives(order: Order) -> list[Ask]:
 
 def pays_back(order: Order) -> list[Ask]:
     """Pay back what is kept above the cost, over the captured payments in turn; names what it newly counts."""
-    money = balance(order)
+    money = order.balance
+    if money.owed <= 0:
+        return []
     asks = _requests(order, "refund", in_turn(money.owed, money.room))
     if order.cancelled:
         return [replace(ask, reason="order cancelled") for ask in asks]
@@ -54,10 +57,10 @@ def pays_back(order: Order) -> list[Ask]:
 
 def _newly_counted(order: Order) -> tuple[tuple[str, ...], tuple[str, ...]]:
     named: set[str] = set()
-    for key, request in requests_of(order.facts, "refund"):
+    for key, request in order.facts.said.requests.items():
         if key not in order.facts.payments[request.payment_id].failed:
             named.update(request.returns, request.parcels)
-    returns = {key for key in order.facts.returns if worth(order, key)}
+    returns = {key for key in order.facts.returns if worth(order.facts, key)}
     parcels = {key for key, _ in order.shares(NEVER_ARRIVED)}
     return tuple(sorted(returns - named)), tuple(sorted(parcels - named))
 
@@ -68,13 +71,12 @@ def may_void(order: Order) -> bool:
     While a capture is open, or failed and a person may still have it asked for again, the authorisation is
     needed; a person gives it up by resolving the matter.
     """
-    return order.final and not balance(order).capture_open and not awaits_decision_on_capture(order)
+    return order.final and not order.balance.capture_open and not awaits_decision_on_capture(order)
 
 
 def voids(order: Order) -> list[Ask]:
     """Give up every authorisation that is neither given up nor wholly captured, also one that came late."""
-    payments = [key for key in sorted(order.facts.payments) if not given_up(order.facts, key)]
-    left = [(key, uncaptured(order.facts, key)) for key in payments]
+    left = [(key, account.uncaptured) for key, account in sorted(order.balance.accounts.items())]
     return _requests(order, "void", [(key, amount) for key, amount in left if amount > 0])
 
 

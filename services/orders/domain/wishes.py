@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from services.orders.domain.balance import balance, failed_requests
 from services.orders.domain.facts import Facts, Gift, Hold, Operation, Word
 from services.orders.domain.order import Order
 
@@ -71,7 +70,7 @@ def release(order: Order, hold_id: str | None, word: Word) -> Answer:
 
 def ask_again(order: Order, operation: Operation, payment_id: str | None) -> Answer:
     """Ask the payment service again for what failed: of one payment or of all."""
-    failed = failed_requests(order.facts, operation, payment_id)
+    failed = order.balance.failed(operation, payment_id)
     if not failed:
         return No("nothing_failed", f"No {operation} failed here, so there is nothing to ask for again.")
     return Facts(forgiven=frozenset(failed))
@@ -81,7 +80,7 @@ def refund(order: Order, gift_id: str, amount: int, payment_id: str | None, word
     """Pay back by hand, within what was captured and not yet paid back."""
     if gift_id in order.facts.gifts:
         return Already("this refund was asked for before")
-    room = balance(order).room
+    room = order.balance.room
     if payment_id is not None and payment_id not in room:
         known = ", ".join(sorted(room)) or "none"
         return No("unknown_payment", f"The order has no payment {payment_id}; it has: {known}.")

@@ -9,7 +9,6 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from services.orders.domain.attention import needs_person
-from services.orders.domain.balance import balance
 from services.orders.domain.deadlines import Windows, next_deadline
 from services.orders.domain.facts import Facts
 from services.orders.domain.order import Order
@@ -158,7 +157,7 @@ def _row(held: Held, windows: Windows, now: datetime) -> dict[str, Any]:
     deadline = None if held.expected else next_deadline(order, windows)
     if deadline is not None and held.deadline_at is not None:
         deadline = min(deadline, held.deadline_at)
-    money = balance(order)
+    money = order.balance
     return {
         "id": order.terms.order_id,
         "state": EXPECTED if held.expected else state(order).value,

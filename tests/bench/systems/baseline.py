@@ -11,8 +11,10 @@ from tests.bench.load.orders import PLACES, PLENTY, SPREAD
 from tests.bench.systems.system import LOGS, System, libpq
 
 SERVICES = ("orders", "inventory", "fulfillment")
-TOPICS = ("order.submitted", "order.placed", "order.cancelled", "order.refused", "payment.void_requested", "stock.reserved", "stock.rejected", "payment.authorized",
-          "order.confirmed", "shipment.created")  # fmt: skip
+TOPICS = (
+    "order.submitted", "order.placed", "order.cancelled", "order.refused", "order.confirmed", "stock.reserved",
+    "stock.rejected", "payment.authorized", "payment.void_requested", "shipment.created",
+)  # fmt: skip
 RECORDED = "SELECT id FROM orders WHERE id = ANY(%s) AND shipment_id IS NOT NULL"
 
 

@@ -56,7 +56,8 @@ async def stock_up(chain: Chain, size: int) -> None:
     await chain.command("inventory", put_places, [[place]])
     await chain.command("inventory", put_skus, [[Sku(sku, weight_g=100) for sku in SKUS]])
     await chain.say(
-        [StockAdjustmentSubmitted(adjustment_id=new_id(), sku=sku, place_id="guard-place", delta=1_000_000, reason="received")
+        [StockAdjustmentSubmitted(adjustment_id=new_id(), sku=sku, place_id="guard-place", delta=1_000_000,
+                                  reason="received")
          for sku in SKUS[:size]]
     )  # fmt: skip
 

@@ -32,8 +32,7 @@ async def test_a_batch_about_the_same_orders_in_mixed_order(platform: Platform, 
         ):
             world = World(one, topics)
             await world.quiet()
-            found = await asyncio.gather(*(world.returnable(order) for order in orders))
-            assert set(found) == {2}
+            assert {await world.returnable(order) for order in orders} == {2}
             for order in orders:
                 [event] = topics.all(
                     ReturnAuthorized, lambda event, wanted=order.order_id: event.order_id == wanted

@@ -145,7 +145,10 @@ class World:
     async def returnable(self, order: OrderConfirmed) -> int:
         """How many units of the order may come back; -1 while it is unknown."""
         answer = await self.service.http.get(f"/orders/{order.order_id}/returnable")
-        return sum(each["returnable"] for each in answer.json()["units"]) if answer.status_code == 200 else -1
+        if answer.status_code == 404:
+            return -1
+        assert answer.status_code == 200, answer.text
+        return sum(each["returnable"] for each in answer.json()["units"])
 
     async def ask(self, order: OrderConfirmed, *wanted: dict[str, Any], **more: Any) -> httpx.Response:
         """POST /returns."""

@@ -35,7 +35,7 @@ def test_what_goes_away_by_itself(error: Exception) -> None:
     "error",
     [
         ValueError(), errors.UniqueViolation(), errors.CheckViolation(), errors.DataError(), errors.UndefinedColumn(),
-        errors.FeatureNotSupported("this is not supported"), errors.StatementTooComplex(), errors.ProgramLimitExceeded(),
+        errors.FeatureNotSupported("no such thing"), errors.StatementTooComplex(), errors.ProgramLimitExceeded(),
     ],
     ids=lambda error: type(error).__name__,
 )  # fmt: skip

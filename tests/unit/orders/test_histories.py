@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from services.orders.domain import balance, facts, saga
+from services.orders.domain.balance import Account
 from services.orders.domain.facts import Facts, Parcel, join
 from services.orders.domain.order import Order
 from services.orders.domain.saga import state
@@ -62,13 +63,13 @@ def _broken(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     elif kind == "the open-capture guard of void":
         _change_rule(monkeypatch, "void", when=lambda order: order.final)
     elif kind == "the count of refunds asked":
-        monkeypatch.setattr(balance, "refunds_asked", lambda _facts, _payment=None: 0)
+        monkeypatch.setitem(balance._COUNT, "refund", lambda *_: None)
     elif kind == "the count of captures asked":
-        monkeypatch.setattr(balance, "open_captures", lambda _facts, _payment=None: iter(()))
+        monkeypatch.setitem(balance._COUNT, "capture", lambda *_: None)
     elif kind == "parcels not heard of":
         monkeypatch.setattr(Order, "parcels", property(_heard_of))
     elif kind == "that a returned parcel's goods are worth nothing more":
-        monkeypatch.setattr(balance, "worth", lambda order, key: order.facts.returns[key].value)
+        monkeypatch.setattr(balance, "worth", lambda known, key: known.returns[key].value)
     elif kind == "that placing was said":
         _change_rule(monkeypatch, "place", when=lambda _: True)
     elif kind == "the reasons to give up":
@@ -76,7 +77,7 @@ def _broken(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     elif kind == "the wish to cancel":
         monkeypatch.setattr(Order, "cancel_wanted", None)
     elif kind == "blocking what failed":
-        monkeypatch.setattr(balance, "blocked", lambda *_: False)
+        monkeypatch.setattr(Account, "blocked", lambda *_: False)
 
 
 def _change_rule(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> None:
