@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.demo.book import Book
+from deploy.demo.datasets.model import Dataset
 from deploy.demo.services import Http
 from deploy.local.settings import SERVICES
 
@@ -43,11 +44,12 @@ class Gauges:
 class Display:
     """Shows the book as it fills."""
 
-    def __init__(self, book: Book, http: Http, console: Console, total: int) -> None:
+    def __init__(self, book: Book, http: Http, console: Console, dataset: Dataset) -> None:
         self._book = book
         self._http = http
         self._console = console
-        self._total = total
+        self._dataset = dataset
+        self._total = dataset.count()
         self._started = time.monotonic()
         self._gauges = Gauges()
         self._ask_at = 0.0
@@ -100,7 +102,7 @@ class Display:
     def _head(self) -> str:
         times = self._book.percentiles((50, 95))
         return (
-            f"{self._book.submitted:,} of {self._total:,} submitted, {self._book.open:,} under way, "
+            f"{self._dataset.read:,} of {self._total:,} orders, {self._book.open:,} under way, "
             f"{self._rate():.0f} orders/s, to parcels created p50 {times[50]:.0f} ms p95 {times[95]:.0f} ms, "
             f"{self.elapsed:.0f} s"
         )

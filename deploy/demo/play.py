@@ -83,7 +83,7 @@ class Play:
     async def run(self, console: Console) -> Played:
         """Play until everything is quiet. Raises what goes wrong, or TimeoutError with what does not come to rest."""
         await self._topics.start()
-        display = Display(self.book, self._http, console, self.dataset.count())
+        display = Display(self.book, self._http, console, self.dataset)
         started = time.monotonic()
         background = [
             asyncio.create_task(work, name=name)

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
+from services.orders.answers import Page, Whole
 from services.orders.domain.saga import State
 from services.orders.handlers.ask_capture_again import AskCaptureAgain, ask_capture_again
 from services.orders.handlers.cancel_order import CancelOrder, cancel_order
@@ -19,14 +20,16 @@ from services.orders.handlers.resolve_attention import ResolveAttention, resolve
 from services.orders.settings import Settings
 from services.orders.store import Store
 from services.orders.store.listing import Filter
-from services.orders.views import Page, Whole, summary, whole
+from services.orders.views import summary, whole
 from shared.contracts.channels import OrderSubmitted
 from shared.contracts.envelope import Code, ExternalId, Id, Money, Text, Time
 from shared.messaging.decode import field_errors
 from shared.runtime.http import PROBLEMS, Context, problem, respond
 from shared.runtime.service import Service
 
-OrderId = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[!-~]+$", description="our id of the order")]
+OrderId = Annotated[
+    str, Path(min_length=1, max_length=64, pattern=r"^[!-~]+$", description="our id of the order")
+]
 Reason = Annotated[Text, Field(min_length=1, description="why, for the timeline")]
 
 
@@ -151,7 +154,9 @@ def _wishes(service: Service[Store, Settings]) -> APIRouter:
     @router.post("/cancel", **taken)
     async def cancel(order_id: OrderId, wish: Cancel, context: Context) -> Response:
         """Cancel the whole order while nothing has left its place."""
-        return respond(await service.command(cancel_order, CancelOrder(order_id, wish.reason), request=context))
+        return respond(
+            await service.command(cancel_order, CancelOrder(order_id, wish.reason), request=context)
+        )
 
     @router.post("/hold", **taken)
     async def hold(order_id: OrderId, wish: Hold, context: Context) -> Response:

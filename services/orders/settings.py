@@ -30,24 +30,34 @@ class Settings(ServiceSettings):
         " that is to be ridden out",
     )
     payment_seconds: float = Field(
-        3 * _DAY, gt=0, description="an order whose stock is held and that is not paid for this long is cancelled"
+        3 * _DAY,
+        gt=0,
+        description="an order whose stock is held and that is not paid for this long is cancelled",
     )
     hold_seconds: float = Field(3 * _DAY, gt=0, description="a hold older than this is put before a person")
     cancel_answer_seconds: float = Field(
-        _DAY, gt=0, description="a cancellation fulfilment has not answered for this long is put before a person"
+        _DAY,
+        gt=0,
+        description="a cancellation fulfilment has not answered for this long is put before a person",
     )
     shipment_seconds: float = Field(
-        3 * _DAY, gt=0, description="a parcel not dispatched this long after confirmation is put before a person"
+        3 * _DAY,
+        gt=0,
+        description="a parcel not dispatched this long after confirmation is put before a person",
     )
     delivery_seconds: float = Field(
-        14 * _DAY, gt=0, description="a parcel under way without news for longer than this is put before a person"
+        14 * _DAY,
+        gt=0,
+        description="a parcel under way without news for longer than this is put before a person",
     )
     payment_answer_seconds: float = Field(
         _DAY, gt=0, description="a payment request unanswered for this long is put before a person"
     )
     deadline_poll_seconds: float = Field(5.0, gt=0, description="how often deadlines are looked at")
     keep_orders_days: float = Field(
-        1_095.0, gt=0, description="orders that were over for this long are deleted, their timelines with them"
+        1_095.0,
+        gt=0,
+        description="orders that were over for this long are deleted, their timelines with them",
     )
     keep_expected_days: float = Field(
         30.0, gt=0, description="how long a cancellation waits for an order that never came"

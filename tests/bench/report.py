@@ -66,7 +66,7 @@ class Table:
                 )
 
     def _line(self, cells: list[str]) -> None:
-        line = "".join(
+        line = " ".join(
             cell.ljust(width) if number == 0 else cell.rjust(width)
             for number, (cell, (_, width)) in enumerate(zip(cells, _COLUMNS, strict=True))
         )

@@ -36,7 +36,7 @@ def _best(entries: Entries) -> float:
 
 
 def _soaked(entries: Entries) -> float:
-    """The worse of latency (p99) and memory of all services: last minute against the second."""
+    """The worse of latency (p50) and memory of all services: last minute against the second."""
     slices = [piece for piece in entries["soak"]["over_time"] if piece["figures"]]
     second = [piece for piece in slices if 60 < piece["seconds"] <= 120]
     last = [piece for piece in slices if piece["seconds"] > slices[-1]["seconds"] - 60]

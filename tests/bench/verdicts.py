@@ -16,7 +16,7 @@ from tests.bench.scenarios import Scenario
 from tests.bench.systems import System
 
 _MAILS = "mails to send"
-"""Twenty a second by default: they may wait for longer than the benchmark lasts."""
+"""They are written and not sent on the bench."""
 
 Verdicts = dict[str, dict[str, object]]
 

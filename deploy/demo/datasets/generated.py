@@ -91,6 +91,7 @@ class Generated:
         self._orders = orders
         self._seed = seed
         self.told: Counter[str] = Counter()
+        self.read = 0
 
     def count(self) -> int:
         """As many as were asked for."""
@@ -134,6 +135,7 @@ class Generated:
     def happenings(self) -> Iterator[Happening]:
         """One order after the other."""
         for number in range(self._orders):
+            self.read = number + 1
             yield self._sale(number)
 
     def _sale(self, number: int) -> Sale:

@@ -94,6 +94,8 @@ class Dataset(Protocol):
     told: Counter[str]
     """What had to be changed or left out on the way, counted; grows while `happenings` is read."""
     habits: "Habits"
+    read: int
+    """Of the records that `count` counts, how many `happenings` has come to."""
 
     def products(self) -> Iterator[Product]:
         """The catalogue."""
@@ -112,7 +114,7 @@ class Dataset(Protocol):
         ...
 
     def count(self) -> int:
-        """How many records that could be orders `happenings` will bring."""
+        """How many orders, or records that could be, `happenings` will come to."""
         ...
 
 

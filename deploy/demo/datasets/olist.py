@@ -63,6 +63,7 @@ class Olist:
         self._folder = folder
         self._limit = limit
         self.told: Counter[str] = Counter()
+        self.read = 0
 
     @staticmethod
     def recognises(folder: Path) -> bool:
@@ -107,6 +108,7 @@ class Olist:
                    FROM orders LEFT JOIN customers USING (customer) ORDER BY orders.rowid"""
         orders = self._database.execute(query)
         for order in islice(orders, self._limit):
+            self.read += 1
             sale = self._sale(*order)
             yield sale
             if order[1] == "canceled" and not sale.faulty:

@@ -75,6 +75,7 @@ class OnlineRetail:
         self._limit = limit
         self._dice = Dice(0)
         self.told: Counter[str] = Counter()
+        self.read = 0
 
     @staticmethod
     def recognises(folder: Path) -> bool:
@@ -118,9 +119,8 @@ class OnlineRetail:
     def happenings(self) -> Iterator[Happening]:
         """Invoices and credit notes by time of their first line."""
         invoices = Invoices(self._database, self.name)
-        orders = 0
         for (invoice,) in self._database.execute("SELECT invoice FROM invoices ORDER BY first"):
-            if orders == self._limit:
+            if self.read == self._limit:
                 return
             lines = self._lines(invoice)
             if invoice.startswith("C"):
@@ -128,7 +128,7 @@ class OnlineRetail:
                 self.told["credit notes matched to earlier invoices"] += not isinstance(found[0], Unusable)
                 yield from found
                 continue
-            orders += 1
+            self.read += 1
             happening = self._order(invoice, lines)
             if isinstance(happening, Sale):
                 invoices.remember(

@@ -69,14 +69,16 @@ class Balance:
     def left(self) -> Mapping[str, int]:
         """What may still be captured of each payment."""
         return {
-            key: 0 if account.blocked("capture") else account.uncaptured for key, account in self.accounts.items()
+            key: 0 if account.blocked("capture") else account.uncaptured
+            for key, account in self.accounts.items()
         }
 
     @property
     def room(self) -> Mapping[str, int]:
         """What may still be paid back of each payment."""
         return {
-            key: 0 if account.blocked("refund") else account.refundable for key, account in self.accounts.items()
+            key: 0 if account.blocked("refund") else account.refundable
+            for key, account in self.accounts.items()
         }
 
     def failed(self, operation: Operation, payment_id: str | None = None) -> list[str]:
@@ -179,7 +181,9 @@ def _count_void(account: Account, facts: Facts, key: str, request: Request) -> N
     _note_failure(account, facts, key, request, facts.payments[request.payment_id].voided)
 
 
-def _note_failure(account: Account, facts: Facts, key: str, request: Request, done: Mapping[str, int]) -> None:
+def _note_failure(
+    account: Account, facts: Facts, key: str, request: Request, done: Mapping[str, int]
+) -> None:
     failed = key in facts.payments[request.payment_id].failed
     fell_short = done[key] < request.amount if key in done else failed
     if fell_short and key not in facts.forgiven:

@@ -71,7 +71,9 @@ def faults(draft: Draft, channels: Collection[str]) -> list[Fault]:
 def _codes(draft: Draft, channels: Collection[str]) -> Iterator[Fault]:
     if draft.channel is not None and draft.channel not in channels:
         known = ", ".join(sorted(channels))
-        yield Fault("channel", "is not a known channel", f"use one of: {known}; or add it to the setting CHANNELS")
+        yield Fault(
+            "channel", "is not a known channel", f"use one of: {known}; or add it to the setting CHANNELS"
+        )
     if draft.country is not None and draft.country not in COUNTRIES:
         yield Fault("address.country", "is not a country", "use an ISO 3166-1 alpha-2 code such as DE")
     if draft.currency is not None and draft.currency not in CURRENCIES:

@@ -72,6 +72,10 @@ def ask_again(order: Order, operation: Operation, payment_id: str | None) -> Ans
     """Ask the payment service again for what failed: of one payment or of all."""
     failed = order.balance.failed(operation, payment_id)
     if not failed:
+        requests = order.facts.said.requests
+        again = [requests[key] for key in order.facts.forgiven if requests[key].operation == operation]
+        if any(payment_id in (None, request.payment_id) for request in again):
+            return Already(f"the {operation} was asked for again before")
         return No("nothing_failed", f"No {operation} failed here, so there is nothing to ask for again.")
     return Facts(forgiven=frozenset(failed))
 

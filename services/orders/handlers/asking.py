@@ -38,7 +38,9 @@ async def carry_out(
 ) -> list[Outcome]:
     """Put each wish to its order: 202 when it was taken, 200 when it is so already, 409 with what to do instead."""
     orders = await tx.store.orders.hold({command.value.order_id for command in commands})
-    outcomes = [_answer(orders.get(command.value.order_id), command, tx, kind, wish, detail) for command in commands]
+    outcomes = [
+        _answer(orders.get(command.value.order_id), command, tx, kind, wish, detail) for command in commands
+    ]
     await tx.store.orders.save([held for held in orders.values() if held.entries], tx.settings.windows)
     for held in orders.values():
         speak(held, tx)

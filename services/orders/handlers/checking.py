@@ -54,7 +54,9 @@ def faulty_fields_of(
         ],
         [
             DraftPayment(
-                _text(made.get("payment_id")), _number(made.get("authorized")), _number(made.get("captured", 0))
+                _text(made.get("payment_id")),
+                _number(made.get("authorized")),
+                _number(made.get("captured", 0)),
             )
             for made in _objects(body.get("payments", []))
         ],

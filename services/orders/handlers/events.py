@@ -80,7 +80,12 @@ def noted(saying: Saying) -> tuple[str, dict[str, Any]]:
         case Issue(request_id=request_id, payment_id=payment_id, amount=amount):
             return RefundIssued.topic, {"request_id": request_id, "payment_id": payment_id, "amount": amount}
         case Put(number=number, kind=kind, reason=reason, action=action):
-            return "attention", {"attention_id": number, "kind": kind, "reason": reason, "next_action": action}
+            return "attention", {
+                "attention_id": number,
+                "kind": kind,
+                "reason": reason,
+                "next_action": action,
+            }
 
 
 def _confirmed(held: Held, name: Mapping[str, str]) -> OrderConfirmed:
@@ -100,7 +105,8 @@ def _confirmed(held: Held, name: Mapping[str, str]) -> OrderConfirmed:
                 for place in reservation["places"]
             ],
             "allocations": [
-                {**allocation, "value": value} for allocation, value in zip(allocations, parts.values, strict=True)
+                {**allocation, "value": value}
+                for allocation, value in zip(allocations, parts.values, strict=True)
             ],
         }
     )

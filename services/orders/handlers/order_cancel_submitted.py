@@ -25,7 +25,9 @@ async def order_cancel_submitted(messages: Sequence[Message[OrderCancelSubmitted
             refuse(message, "cancellation", event.body, event.errors, tx)
         elif event.channel not in tx.settings.channels:
             known = ", ".join(sorted(tx.settings.channels))
-            error = FieldError(field="channel", problem="is not a known channel", remedy=f"use one of: {known}")
+            error = FieldError(
+                field="channel", problem="is not a known channel", remedy=f"use one of: {known}"
+            )
             refuse(message, "cancellation", event.model_dump(), (error,), tx)
         else:
             wanted.append((message, event))  # type: ignore[arg-type]
@@ -58,7 +60,9 @@ def _cancel(held: Held, message: Message[OrderCancelSubmitted], event: OrderCanc
     answer = wishes.cancel(held.order, str(message.id), word)
     detail = {"reason": event.reason, "requested_by": event.requested_by}
     if isinstance(answer, No):
-        error = FieldError(field="external_id", problem="the order cannot be cancelled any more", remedy=answer.instead)
+        error = FieldError(
+            field="external_id", problem="the order cannot be cancelled any more", remedy=answer.instead
+        )
         named = {"channel": event.channel, "external_id": event.external_id}
         refuse(message, "cancellation", named, (error,), tx)
         held.learn(Facts(), event.topic, event.channel, {**detail, "refused": answer.code}, str(message.id))

@@ -58,10 +58,13 @@ def learnt(event: OrderEvent, held: Held, now: datetime) -> Facts:
         case StockRejected():
             short = ", ".join(shortage.sku for shortage in event.shortages[:3])
             more = " and others" if len(event.shortages) > 3 else ""
-            return Facts(rejected={event.shortages[0].reason: f"{event.shortages[0].reason}: {short}{more}"[:200]})
+            return Facts(
+                rejected={event.shortages[0].reason: f"{event.shortages[0].reason}: {short}{more}"[:200]}
+            )
         case ShipmentCancelled():
             cancelled = {
-                parcel.shipment_id: Parcel(parcel.place_id, {"cancelled": now}, now) for parcel in event.parcels
+                parcel.shipment_id: Parcel(parcel.place_id, {"cancelled": now}, now)
+                for parcel in event.parcels
             }
             return Facts(parcels=cancelled, answers={"cancelled": event.reason} if event.requested else {})
         case ShipmentCancelRefused():
@@ -166,7 +169,9 @@ def _paid(event: PaymentEvent, held: Held, now: datetime) -> Facts:
         case PaymentRefunded():
             payment = Payment(refunded={request: event.amount})
             if request not in held.order.facts.said.requests:
-                contradictions = {f"refund:{request}": f"refund {request} of {event.amount} was not asked for"}
+                contradictions = {
+                    f"refund:{request}": f"refund {request} of {event.amount} was not asked for"
+                }
         case PaymentVoided():
             payment = Payment(voided={request: event.amount})
         case PaymentFailed():

@@ -125,7 +125,9 @@ def _place(submission: Submission, held: Held, tx: Tx) -> Held:
     held.expected, held.body, held.fingerprint = False, submission.body, submission.fingerprint
     held.trace = tx.new_trace(submission.cause)
     payments = {
-        made.payment_id: Payment(made.method, made.authorized, {UNASKED: made.captured} if made.captured else {})
+        made.payment_id: Payment(
+            made.method, made.authorized, {UNASKED: made.captured} if made.captured else {}
+        )
         for made in order.payments
     }
     detail = {"lines": len(order.lines), "total": order.total, "currency": order.currency}

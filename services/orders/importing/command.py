@@ -39,9 +39,13 @@ class _Undo(Exception):
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help=".jsonl, .ndjson or .csv")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help=".jsonl, .ndjson or .csv")
+    ],
     dry_run: Annotated[bool, typer.Option(help="say what would happen and change nothing")] = False,
-    refused: Annotated[Path | None, typer.Option(help="write refused rows with reasons to this CSV file")] = None,
+    refused: Annotated[
+        Path | None, typer.Option(help="write refused rows with reasons to this CSV file")
+    ] = None,
 ) -> None:
     """Capture the orders of a file. Running it again changes nothing; exit code 1 when a row was refused."""
     settings = load(Settings)
@@ -52,7 +56,9 @@ def import_(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     what = ", ".join(f"{counts[name]} {name}" for name in ("accepted", "known before", "refused"))
-    typer.echo(f"{sum(counts.values())} orders: {what}" + (" (dry run: nothing was changed)" if dry_run else ""))
+    typer.echo(
+        f"{sum(counts.values())} orders: {what}" + (" (dry run: nothing was changed)" if dry_run else "")
+    )
     if counts["refused"] and refused is not None:
         typer.echo(f"reasons: {refused}")
     raise typer.Exit(1 if counts["refused"] else 0)
@@ -96,7 +102,9 @@ def _refusals(path: Path | None) -> Iterator[Callable[[Submitted, Refused], None
         yield refuse
 
 
-async def _place(service: Service[Store, Settings], batch: Sequence[Submitted], dry_run: bool) -> list[Outcome]:
+async def _place(
+    service: Service[Store, Settings], batch: Sequence[Submitted], dry_run: bool
+) -> list[Outcome]:
     orders = [_order(record, service.settings) for record in batch]
     valid = [order for order in orders if isinstance(order, OrderSubmitted)]
     placed = iter(await (_rehearse(service, valid) if dry_run else _capture(service, valid)))

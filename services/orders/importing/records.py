@@ -91,13 +91,17 @@ def _json_lines(path: Path, advance: Callable[[int], None]) -> Iterator[Submitte
             try:
                 body = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
             except orjson.JSONDecodeError as error:
-                fault = FieldError(field="(row)", problem=str(error)[:400], remedy="write one JSON object per line")
+                fault = FieldError(
+                    field="(row)", problem=str(error)[:400], remedy="write one JSON object per line"
+                )
                 yield Submitted((number,), {}, (fault,))
                 continue
             if isinstance(body, dict):
                 yield Submitted((number,), body)
             else:
-                fault = FieldError(field="(row)", problem="is not a JSON object", remedy="write one object per line")
+                fault = FieldError(
+                    field="(row)", problem="is not a JSON object", remedy="write one object per line"
+                )
                 yield Submitted((number,), {}, (fault,))
 
 
@@ -145,7 +149,9 @@ def _order(rows: list[tuple[int, dict[str, str]]]) -> Submitted:
     errors = []
     for number, row in rows:
         if "None" in row:
-            errors.append(_fault("(row)", f"row {number} has more fields than the header", "quote commas in fields"))
+            errors.append(
+                _fault("(row)", f"row {number} has more fields than the header", "quote commas in fields")
+            )
         for name in _OF_THE_ORDER:
             if name in row and row[name] != first.get(name):
                 problem = f"row {number} differs from the order's first row {rows[0][0]}"
@@ -153,7 +159,9 @@ def _order(rows: list[tuple[int, dict[str, str]]]) -> Submitted:
     body: dict[str, Any] = {name: _value(name, first[name]) for name in _ORDER if name in first}
     body["contact"] = {name: first[name] for name in _CONTACT if name in first}
     body["address"] = _named(_ADDRESS, first)
-    body["lines"] = [{"line_id": str(index), **_named(_LINE, row)} for index, (_, row) in enumerate(rows, start=1)]
+    body["lines"] = [
+        {"line_id": str(index), **_named(_LINE, row)} for index, (_, row) in enumerate(rows, start=1)
+    ]
     payment = _named(_PAYMENT, first)
     if payment:
         body["payments"] = [payment]

@@ -59,7 +59,9 @@ class Listing:
     async def counts(self) -> dict[str, int]:
         """Open orders by state."""
         query = select(orders.c.state, func.count().label("count")).where(orders.c.is_open)
-        return {row["state"]: row["count"] for row in await self._session.execute(query.group_by(orders.c.state))}
+        return {
+            row["state"]: row["count"] for row in await self._session.execute(query.group_by(orders.c.state))
+        }
 
     async def attention(self) -> int:
         """Orders that need a person."""

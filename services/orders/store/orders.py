@@ -65,7 +65,8 @@ class Orders:
         """What stands under these names, not locked: name, fingerprint and body never change once set."""
         rows = await self._session.fetch_pairs(orders, ("channel", "external_id"), sorted(set(names)))
         return {
-            (row["channel"], row["external_id"]): Named(row["id"], row["fingerprint"], row["body"]) for row in rows
+            (row["channel"], row["external_id"]): Named(row["id"], row["fingerprint"], row["body"])
+            for row in rows
         }
 
     async def hold(self, order_ids: Collection[str]) -> dict[str, Held]:
@@ -74,7 +75,9 @@ class Orders:
         rows = await self._session.fetch(orders, "id", ids, columns=_LIGHT, lock=True)
         held = {row["id"]: _held(row) for row in rows}
         unconfirmed = [key for key, one in held.items() if not one.order.confirmed and not one.expected]
-        for row in await self._session.fetch(orders, "id", unconfirmed, columns=("id", "body", "reservation")):
+        for row in await self._session.fetch(
+            orders, "id", unconfirmed, columns=("id", "body", "reservation")
+        ):
             held[row["id"]].body = row["body"]
             held[row["id"]].reservation = row["reservation"] or {}
         return held

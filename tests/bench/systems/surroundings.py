@@ -28,6 +28,9 @@ class Surroundings:
             "OMS_NOTIFICATIONS_SMTP_HOST": "127.0.0.1",
             "OMS_NOTIFICATIONS_SMTP_PORT": str(self._mail.port),
             "OMS_NOTIFICATIONS_SMTP_SECURITY": "none",
+            # Notifications are written and wait: mails go out at a pace of their own, whatever the rate of orders, and
+            # each says so by an event, so that nothing would ever come to rest.
+            "OMS_NOTIFICATIONS_SMTP_PER_SECOND": "0.001",
         }
 
     def __enter__(self) -> Self:

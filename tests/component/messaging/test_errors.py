@@ -69,16 +69,20 @@ async def test_an_error_that_waiting_mends_is_retried_and_nothing_is_parked(
 async def test_a_migration_meanwhile_parks_nothing(
     platform: Platform, topic_prefix: str, topics: Wire
 ) -> None:
-    async with tallying(platform, prefix=topic_prefix) as service:
-        await topics.say(captured("a", 1))
-        await service.settled()
-        await service.rows(
-            "ALTER TABLE tallies ALTER COLUMN count TYPE integer"
-        )  # plans that are prepared do not fit now
-        await topics.say(captured("a", 2))
-        await service.settled()
-        assert await sums(service) == {"a": 2}
+    async with tallying(platform, prefix=topic_prefix, pool_size=2) as service:
+        for number in range(6):  # Until both connections have prepared their plans.
+            await topics.say(captured("a", number))
+            await service.settled()
+        plain = service.database_url.replace("+psycopg", "")
+        async with await psycopg.AsyncConnection.connect(plain) as elsewhere:
+            await elsewhere.execute("ALTER TABLE tallies ALTER COLUMN count TYPE integer")
+        for number in range(6, 10):
+            await topics.say(captured("a", number))
+            await service.settled()
+        assert await sums(service) == {"a": 10}
         assert await parked(service) == 0
+        retries = service.service.metrics.message_retries.labels("schema_changed")._value.get()
+        assert retries, "plans that were prepared did not fit any more"
 
 
 async def test_a_lock_that_somebody_holds_is_waited_for(

@@ -61,7 +61,6 @@ async def test_roles_live_apart(platform: Platform, topic_prefix: str, topics: W
                 for part in (consumer, relay):
                     part.signal(signal.SIGTERM)
                     assert await part.ended(30) == 0
-                open("/tmp/roles.log","w").write("\n".join(str((l.get("time"), l["event"][:90], l.get("roles"))) for p in (consumer, relay) for l in p.log))
 
 
 async def test_it_starts_while_the_database_is_away(

@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any
 
 import psycopg
+from aiokafka.admin import AIOKafkaAdminClient
 from structlog.testing import capture_logs
 
 from deploy.local import Platform
 from shared.contracts.orders import RefundIssued
 from shared.messaging.message import Message
-from tests.component.messaging.support import amounts_by_order, captured, say_many, wrap_handler
+from tests.component.messaging.support import admin, amounts_by_order, captured, say_many, wrap_handler
 from tests.harness.service import Wire, until
 from tests.harness.tally import sums, tallying
 
@@ -30,6 +31,12 @@ class Held:
         await self.release.wait()
 
 
+async def _state(client: AIOKafkaAdminClient, group: str) -> str:
+    [answer] = await client.describe_consumer_groups([group])
+    [described] = answer.groups
+    return str(described[2])
+
+
 async def test_a_batch_ends_before_its_partitions_move(
     platform: Platform, topic_prefix: str, topics: Wire
 ) -> None:
@@ -44,14 +51,19 @@ async def test_a_batch_ends_before_its_partitions_move(
             await until(
                 one.service.consumer.waiting.interrupt.is_set, "the first is asked for its partitions"
             )
+            async with admin(platform.kafka) as client:
+                for _ in range(
+                    100
+                ):  # Looks, not seconds: without the wait the group would be stable after a few.
+                    assert await _state(client, f"{topic_prefix}tally") == "PreparingRebalance"
             assert not joining.done() and one.service.source.busy
             held.release.set()
             two = await joining
-            duplicates = [process.service.metrics.inbox_duplicates._value.get() for process in (one, two)]
-            assert duplicates == [0, 0], "offsets were committed before the partitions moved"
             assert two.service.source.assignment() and one.service.source.assignment()
             await say_many(topics, [captured(f"o{number % 10}", number) for number in range(50, 100)])
             await one.settled()
+            duplicates = [process.service.metrics.inbox_duplicates._value.get() for process in (one, two)]
+            assert duplicates == [0, 0], "offsets were committed before the partitions moved"
         await until(lambda: len(one.service.source.assignment()) > 6, "the first has all partitions again")
         await say_many(topics, [captured(f"o{number % 10}", number) for number in range(100, 150)])
         await one.settled()

@@ -199,7 +199,9 @@ async def test_a_missing_topic_holds_up_nothing_but_itself(
             await commit(service, 1, 3_000, topic=missing)  # More than a page, before everything else.
             await commit(service, 1, 100)
             await until(lambda: in_order(topics, 100), "the others are heard")
-            await until(lambda: _none(service, f"SELECT 1 FROM outbox WHERE topic NOT LIKE '%{missing}'"), "they left")
+            await until(
+                lambda: _none(service, f"SELECT 1 FROM outbox WHERE topic NOT LIKE '%{missing}'"), "they left"
+            )
             assert len(await service.rows("SELECT 1 FROM outbox")) == 3_000
             [first, *_] = [line for line in logs if line["event"] == "topic set aside"]
             assert first["topic"] == topic_prefix + missing and first["remedy"]

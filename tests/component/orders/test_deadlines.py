@@ -64,7 +64,9 @@ async def test_an_unpaid_order_is_cancelled_but_only_once_its_stock_is_held(plat
         assert (await world.show(waiting))["state"] == "awaiting_stock"
 
 
-async def test_what_takes_too_long_to_ship_or_to_arrive_is_flagged_and_the_flag_passes(platform, topic_prefix):
+async def test_what_takes_too_long_to_ship_or_to_arrive_is_flagged_and_the_flag_passes(
+    platform, topic_prefix
+):
     quick = {"shipment_seconds": 0.5, "delivery_seconds": 0.5, **QUICK}
     async with (
         running(platform, "orders", prefix=topic_prefix, **quick) as service,
@@ -77,13 +79,18 @@ async def test_what_takes_too_long_to_ship_or_to_arrive_is_flagged_and_the_flag_
         await topics.say(say.dispatched(order_id))
 
         async def both() -> bool:
-            shown = [one["state"] for one in (await world.show(order_id))["attention"] if one["kind"] == "overdue"]
+            shown = [
+                one["state"] for one in (await world.show(order_id))["attention"] if one["kind"] == "overdue"
+            ]
             return shown == ["passed", "open"]
 
         await until(both, "the shipment is no longer overdue, the delivery is")
         await topics.say(say.delivered(order_id))
         shown = await world.until_state(order_id, "completed")
-        assert [one["state"] for one in shown["attention"] if one["kind"] == "overdue"] == ["passed", "passed"]
+        assert [one["state"] for one in shown["attention"] if one["kind"] == "overdue"] == [
+            "passed",
+            "passed",
+        ]
 
 
 async def test_what_was_over_long_ago_and_what_never_came_is_deleted(platform, topic_prefix):
@@ -99,7 +106,11 @@ async def test_what_was_over_long_ago_and_what_never_came_is_deleted(platform, t
         assert await purge(service.service) == 0
         # Ids rise with time: one that begins with 00 was made 35 years earlier.
         await service.rows("UPDATE order_timeline SET order_id = '00' || substr(order_id, 3)")
-        await service.rows("UPDATE orders SET id = '00' || substr(id, 3), changed_at = now() - interval '10 years'")
+        await service.rows(
+            "UPDATE orders SET id = '00' || substr(id, 3), changed_at = now() - interval '10 years'"
+        )
         assert await purge(service.service) == 2
-        left = await service.rows("SELECT o.id, count(*) AS n FROM orders o JOIN order_timeline ON true GROUP BY 1")
+        left = await service.rows(
+            "SELECT o.id, count(*) AS n FROM orders o JOIN order_timeline ON true GROUP BY 1"
+        )
         assert left == [{"id": "00" + going_on[2:], "n": 1}]

@@ -23,7 +23,11 @@ def run(platform, topic_prefix):
     """Runs the command on a database, as a person would; returns exit code and output."""
 
     def command(database_url, *arguments):
-        environment = {**os.environ, "OMS_ORDERS_DATABASE_URL": database_url, "OMS_TOPIC_PREFIX": topic_prefix}
+        environment = {
+            **os.environ,
+            "OMS_ORDERS_DATABASE_URL": database_url,
+            "OMS_TOPIC_PREFIX": topic_prefix,
+        }
         done = subprocess.run(
             [sys.executable, "-m", "services.orders", "import", *map(str, arguments)],
             env=environment, capture_output=True, text=True, timeout=110, check=False,
@@ -62,7 +66,9 @@ async def test_json_lines_are_imported_once_and_refused_rows_are_told(platform, 
         assert "0 accepted, 698 known before, 3 refused" in output and await count() == 698
 
 
-async def test_csv_rows_become_orders_with_lines_and_faults_name_their_row(platform, topic_prefix, tmp_path, run):
+async def test_csv_rows_become_orders_with_lines_and_faults_name_their_row(
+    platform, topic_prefix, tmp_path, run
+):
     file, refused = tmp_path / "orders.csv", tmp_path / "refused.csv"
     file.write_text(
         f"{HEADER}\n"

@@ -27,7 +27,9 @@ async def test_a_hundred_at_once_over_both_roads_are_one_order(world: World) -> 
     assert not world.topics.all(OrderRefused, named(submitted.external_id))
 
 
-async def test_the_same_order_again_answers_the_same_id_and_another_one_is_a_409_naming_the_field(world: World) -> None:
+async def test_the_same_order_again_answers_the_same_id_and_another_one_is_a_409_naming_the_field(
+    world: World,
+) -> None:
     submitted = say.order()
     first = await world.post("/orders", say.body(submitted), Idempotency_Key=new_id())
     again = await world.post("/orders", say.body(submitted), Idempotency_Key=new_id())
@@ -150,7 +152,11 @@ async def test_orders_are_found_by_what_people_know_of_them(world: World) -> Non
     listed = [item["order_id"] for item in first["items"] + second["items"]]
     assert listed == ids[::-1] and second["next"] is None
     shown = await world.show(ids[0])
-    span = {"placed_from": shown["placed_at"], "placed_before": "9999-12-30T00:00:00Z", "state": "awaiting_stock"}
+    span = {
+        "placed_from": shown["placed_at"],
+        "placed_before": "9999-12-30T00:00:00Z",
+        "state": "awaiting_stock",
+    }
     found = (await find("/orders", params={"email": mail, "channel": "shop", **span})).json()["items"]
     assert [item["order_id"] for item in found] == ids[::-1]
     before = {"email": mail, "placed_before": shown["placed_at"]}

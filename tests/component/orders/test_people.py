@@ -17,7 +17,9 @@ async def test_a_hold_keeps_an_order_from_being_confirmed_until_it_is_released(w
     order_id = await world.place()
     held = await world.post(f"/orders/{order_id}/hold", {"reason": "check address", "hold_id": "fraud"})
     assert (held.status_code, held.json()["state"]) == (202, "on_hold")
-    assert (await world.post(f"/orders/{order_id}/hold", {"reason": "again", "hold_id": "fraud"})).status_code == 200
+    assert (
+        await world.post(f"/orders/{order_id}/hold", {"reason": "again", "hold_id": "fraud"})
+    ).status_code == 200
     await world.topics.say(say.reserved(order_id))
     await world.topics.say(say.authorized(order_id))
 
@@ -33,7 +35,9 @@ async def test_a_hold_keeps_an_order_from_being_confirmed_until_it_is_released(w
     assert (released.status_code, released.json()["state"]) == (202, "awaiting_shipment")
     await world.topics.expect(OrderConfirmed, world.about(order_id))
     late = await world.post(f"/orders/{order_id}/hold", {"reason": "too late"})
-    assert (late.status_code, late.json()["code"]) == (409, "already_confirmed") and "Cancel" in late.json()["detail"]
+    assert (late.status_code, late.json()["code"]) == (409, "already_confirmed") and "Cancel" in late.json()[
+        "detail"
+    ]
 
 
 async def test_a_refund_by_hand_is_paid_once_and_stays_within_what_was_captured(world: World) -> None:
@@ -67,7 +71,9 @@ async def test_a_failed_refund_waits_for_a_person_and_can_be_asked_for_again(wor
     await world.topics.say(say.failed(asked, "refund"))
     matter = await world.until_flagged(order_id, "refund_failed")
     assert matter["state"] == "open"
-    assert (await world.post(f"/orders/{order_id}/refunds", {"reason": "account open again"})).status_code == 202
+    assert (
+        await world.post(f"/orders/{order_id}/refunds", {"reason": "account open again"})
+    ).status_code == 202
     second = (await world.topics.expect(PaymentRefundRequested, mine, count=2))[1]
     assert second.amount == asked.amount and second.request_id != asked.request_id
 

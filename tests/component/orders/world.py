@@ -37,7 +37,14 @@ def order(external_id: str | None = None, **changes: Any) -> OrderSubmitted:
         "address": {"name": "Ada Example", "street": "Main St 1", "city": "Berlin", "country": "DE"},
         "lines": [
             {"line_id": "1", "sku": "MUG", "quantity": 3, "unit_price": 1000, "total": 3000},
-            {"line_id": "2", "sku": "LAMP", "quantity": 1, "unit_price": 4500, "discount": 500, "total": 4000},
+            {
+                "line_id": "2",
+                "sku": "LAMP",
+                "quantity": 1,
+                "unit_price": 4500,
+                "discount": 500,
+                "total": 4000,
+            },
         ],
         "shipping": 500,
         "total": 7500,
@@ -133,8 +140,6 @@ def cancelled_as_asked(order_id: str, place: str = "BERLIN") -> ShipmentCancelle
     """Fulfilment gave the order up."""
     parcel = CancelledParcel(shipment_id=shipment_id(order_id, place), place_id=place)
     return ShipmentCancelled(order_id=order_id, parcels=(parcel,), requested=True, reason="asked")
-
-
 
 
 def sale(order_id: str, amount: int = 7500, payment_id: str = "P1") -> PaymentCaptured:

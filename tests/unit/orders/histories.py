@@ -137,7 +137,9 @@ class History:
         if self.plan.early_cancel:
             facts = join(facts, Facts(cancels={"early": Word("channel", "changed mind", self.now)}))
         if self.plan.hold:
-            facts = join(facts, wishes.Facts(holds={"h": wishes.Hold(placed=Word("desk", "check", self.now))}))
+            facts = join(
+                facts, wishes.Facts(holds={"h": wishes.Hold(placed=Word("desk", "check", self.now))})
+            )
         self._learn(facts)
 
     def _step(self) -> bool:
@@ -145,7 +147,9 @@ class History:
         self.steps += 1
         if self.plan.cancel_after == self.steps:
             self._wish(wishes.cancel(self.order, "c", Word("customer", "changed mind", self.now)))
-        works = [work for work in (self._orders_hear, self._others_hear, self._warehouse_works) if self._has(work)]
+        works = [
+            work for work in (self._orders_hear, self._others_hear, self._warehouse_works) if self._has(work)
+        ]
         if works:
             self.chance.choice(works)()
             return True

@@ -43,7 +43,9 @@ def test_the_shares_of_the_places_add_up_to_the_total(reservation):
     assert sum(result.shares.values()) == sum(line.total for line in lines) + shipping
     assert sum(result.shipping.values()) == shipping
     for line in lines:
-        values = [value for unit, value in zip(units, result.values, strict=True) if unit.line_id == line.line_id]
+        values = [
+            value for unit, value in zip(units, result.values, strict=True) if unit.line_id == line.line_id
+        ]
         assert sum(values) == line.total
     assert mismatch(lines, units) == ""
 

@@ -64,7 +64,10 @@ def test_place_then_wait_then_confirm():
         ((Facts(rejected={"not_enough_stock": "MUG"}),), "out_of_stock"),
         ((Facts(passed={"stock": NOW}),), "stock_deadline"),
         ((RESERVED, Facts(passed={"payment": NOW})), "payment_deadline"),
-        ((Facts(payments={"p": Payment(failed={"-": Failure("authorize", 100, True, "", NOW)})}),), "payment_failed"),
+        (
+            (Facts(payments={"p": Payment(failed={"-": Failure("authorize", 100, True, "", NOW)})}),),
+            "payment_failed",
+        ),
     ],
 )
 def test_reasons_to_give_up_an_order_that_is_not_confirmed(facts, reason):
@@ -130,7 +133,9 @@ def test_a_failed_capture_is_not_asked_again_by_itself_and_keeps_its_authorisati
 
 
 def test_what_was_paid_above_the_total_is_given_back_by_hand_only_once():
-    order, said = told(Facts(payments={"p": Payment(captured={UNASKED: 110})}), order=told(Facts(), RESERVED)[0])
+    order, said = told(
+        Facts(payments={"p": Payment(captured={UNASKED: 110})}), order=told(Facts(), RESERVED)[0]
+    )
     assert isinstance(said[0], Confirm) and said[1].kind == "overpaid"
     gift = wishes.refund(order, "g", 10, None, WORD)
     assert isinstance(gift, Facts)

@@ -67,7 +67,9 @@ def test_all_faults_are_named_at_once_and_what_is_missing_hides_only_what_needs_
 
 def test_codes_are_those_of_the_unicode_cldr():
     territories = [code for code in Locale("en").territories if len(code) == 2 and code.isalpha()]
-    used = {code for one in territories for code in get_territory_currencies(one, date(2026, 1, 1), tender=True)}
+    used = {
+        code for one in territories for code in get_territory_currencies(one, date(2026, 1, 1), tender=True)
+    }
     assert used == CURRENCIES
     not_countries = {"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ", "AC", "CP", "DG", "EA", "IC", "TA", "CQ"}
     assert set(territories) - not_countries == COUNTRIES
