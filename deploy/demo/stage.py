@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from deploy.demo.mailbox import Mailbox
 from deploy.local import Platform, start_platform
 from deploy.local.instance import write_private
+from deploy.local.platform import find_platform
 from deploy.local.progress import Report
 from deploy.local.services import Services
 from deploy.local.settings import ROOT, SERVICES, load_settings
@@ -48,6 +49,8 @@ class Traces(BaseModel):
     """What a run leaves on the platform; kept in a file, so that a run that was killed is cleared by the next."""
 
     prefix: str
+    started_platform: bool
+    """Whether Kafka and PostgreSQL run because of a demo, and are to end with one."""
     databases: dict[str, str] = {}
     processes: dict[str, int | None] = {}
 
@@ -80,23 +83,25 @@ class Traces(BaseModel):
 def stage(report: Report, *, keep: bool) -> Iterator[Stage]:
     """The stage, set; at the end everything that was started stops, unless the play was played out and `keep`.
 
-    What the run leaves in PostgreSQL and Kafka can be looked at until the next one clears it. Services that `make up`
-    had running make room, and run again afterwards.
+    What the run leaves in PostgreSQL and Kafka can be looked at until the next one clears it. A platform and services
+    that `make up` had running are left running; the services make room meanwhile.
     """
+    ran_before = any(find_platform().running.values())
     platform = start_platform(report=report)
+    last = Traces.read(platform)
+    ours = not ran_before or (last is not None and last.started_platform)
     services: Services | None = None
     made_room: list[str] = []
     played = False
     try:
-        made_room = _make_room(platform, report)
+        made_room = _make_room(platform, last, report)
         with Mailbox(_empty(BUILD / "mails")) as mailbox:
-            databases, prefix = _fresh(platform, report)
-            services = _services(platform, mailbox, databases, prefix)
+            traces = _fresh(platform, ours, report)
+            services = _services(platform, mailbox, traces)
             services.start(report=report)
-            Traces(
-                prefix=prefix, databases=databases, processes={name: services.pid(name) for name in SERVICES}
-            ).write(platform)
-            yield Stage(platform, services, databases, prefix, mailbox)
+            traces.processes = {name: services.pid(name) for name in SERVICES}
+            traces.write(platform)
+            yield Stage(platform, services, traces.databases, traces.prefix, mailbox)
             played = True
     finally:
         if not (keep and played):
@@ -104,35 +109,32 @@ def stage(report: Report, *, keep: bool) -> Iterator[Stage]:
                 services.stop()
             if made_room:
                 Services(platform, topic_prefix=load_settings().topic_prefix).start(made_room)
-            platform.close()
+            elif ours:
+                platform.stop()
 
 
-def _make_room(platform: Platform, report: Report) -> list[str]:
+def _make_room(platform: Platform, last: Traces | None, report: Report) -> list[str]:
     """Stop services that run here and clear the last demo's traces; returns the services that were not a demo's."""
     with report.step("making room"):
-        traces = Traces.read(platform)
         running = Services(platform)
-        others = [
-            name
-            for name in SERVICES
-            if running.pid(name) is not None
-            and (traces is None or running.pid(name) != traces.processes.get(name))
-        ]
+        pids = {name: running.pid(name) for name in SERVICES}
+        demos = last.processes if last is not None else {}
+        others = [name for name, pid in pids.items() if pid is not None and pid != demos.get(name)]
         running.stop()
-        if traces is not None:
-            traces.clear(platform)
+        if last is not None:
+            last.clear(platform)
         return others
 
 
-def _fresh(platform: Platform, report: Report) -> tuple[dict[str, str], str]:
+def _fresh(platform: Platform, ours: bool, report: Report) -> Traces:
     with report.step("fresh databases and topics"):
-        traces = Traces(prefix=f"demo-{secrets.token_hex(4)}.")
+        traces = Traces(prefix=f"demo-{secrets.token_hex(4)}.", started_platform=ours)
         traces.write(platform)
         for name in SERVICES:
             traces.databases[name] = platform.create_database(f"demo_{name}")
             traces.write(platform)
         apply(platform.kafka, prefix=traces.prefix)
-        return traces.databases, traces.prefix
+        return traces
 
 
 def _services(platform: Platform, mailbox: Mailbox, databases: dict[str, str], prefix: str) -> Services:
@@ -141,7 +143,9 @@ def _services(platform: Platform, mailbox: Mailbox, databases: dict[str, str], p
         "OMS_NOTIFICATIONS_SMTP_PORT": str(mailbox.port),
         "OMS_NOTIFICATIONS_SMTP_SECURITY": "none",
     }
-    return Services(platform, topic_prefix=prefix, extra=SURROUNDINGS | mail, database_urls=databases)
+    return Services(
+        platform, topic_prefix=traces.prefix, extra=SURROUNDINGS | mail, database_urls=traces.databases
+    )
 
 
 def _empty(folder: Path) -> Path:

@@ -5,8 +5,17 @@ from typing import ClassVar, Literal
 from shared.contracts.envelope import Code, Event, Id, Text, Time
 
 ScanStatus = Literal[
-    "picked_up", "in_transit", "out_for_delivery", "ready_for_pickup", "delivered", "delivery_delayed",
-    "delivery_failed", "damaged", "on_hold", "lost", "returned_to_sender",
+    "picked_up",
+    "in_transit",
+    "out_for_delivery",
+    "ready_for_pickup",
+    "delivered",
+    "delivery_delayed",
+    "delivery_failed",
+    "damaged",
+    "on_hold",
+    "lost",
+    "returned_to_sender",
 ]
 
 

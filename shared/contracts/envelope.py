@@ -136,7 +136,9 @@ class Contact(Record):
     """Whom to tell, and in which language."""
 
     name: Text | None = None
-    email: Annotated[str, Field(max_length=254, pattern=r"^[^\s@<>\x00-\x1f]+@[^\s@<>\x00-\x1f]+$")] | None = None
+    email: (
+        Annotated[str, Field(max_length=254, pattern=r"^[^\s@<>\x00-\x1f]+@[^\s@<>\x00-\x1f]+$")] | None
+    ) = None
     phone: ShortText | None = None
     locale: Locale = "en"
 
@@ -150,7 +152,30 @@ class Size(Record):
 
 
 __all__ = [
-    "MAX_ALLOCATIONS", "MAX_BODY_BYTES", "MAX_LINES", "MAX_PLACES", "Address", "ChannelOrderEvent", "Code", "Contact",
-    "Count", "Country", "Currency", "Event", "ExternalId", "FieldError", "Id", "LineId", "Locale", "Money",
-    "OrderEvent", "Quantity", "Record", "ShortText", "Size", "Sku", "Text", "Time",
+    "MAX_ALLOCATIONS",
+    "MAX_BODY_BYTES",
+    "MAX_LINES",
+    "MAX_PLACES",
+    "Address",
+    "ChannelOrderEvent",
+    "Code",
+    "Contact",
+    "Count",
+    "Country",
+    "Currency",
+    "Event",
+    "ExternalId",
+    "FieldError",
+    "Id",
+    "LineId",
+    "Locale",
+    "Money",
+    "OrderEvent",
+    "Quantity",
+    "Record",
+    "ShortText",
+    "Size",
+    "Sku",
+    "Text",
+    "Time",
 ]

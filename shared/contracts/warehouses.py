@@ -6,7 +6,9 @@ from pydantic import Field
 
 from shared.contracts.envelope import Event, Id, Sku, Text
 
-Reason = Literal["received", "counted", "found", "damaged", "expired", "stolen", "lost", "released", "correction"]
+Reason = Literal[
+    "received", "counted", "found", "damaged", "expired", "stolen", "lost", "released", "correction"
+]
 
 
 class StockAdjustmentSubmitted(Event):

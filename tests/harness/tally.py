@@ -123,7 +123,9 @@ async def tallying(
     if change is not None:
         change(service)
     async with service.running(roles):
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.server.port}", timeout=30) as http:
+        # The port is known only once it runs.
+        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.server.port}", timeout=30)
+        async with client as http:
             await until(lambda: all(service.readiness().values()) and service.readiness(), "tally is ready")
             if "consumer" in roles:
                 await until(service.source.assignment, "tally has partitions")

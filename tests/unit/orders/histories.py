@@ -6,9 +6,6 @@ money is checked. There is no I/O; a history takes about a millisecond.
 """
 
 import random
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,72 +26,11 @@ from services.orders.domain.facts import (
 )
 from services.orders.domain.order import Order
 from services.orders.domain.saga import decide
-from services.orders.domain.sayings import Ask, Cancel, Complete, Confirm, Issue, Place, Put, Recall, Saying
+from services.orders.domain.sayings import Ask, Cancel, Confirm, Place, Recall, Saying
 from services.orders.domain.terms import Terms
+from tests.unit.orders.cast import Account, ParcelPlan, Plan
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class PaymentPlan:
-    """A payer: how much, how, and what goes wrong. `when`: 0 before the order, 1 some time, 2 after the deadline."""
-
-    amount: int
-    how: str = "authorize"
-    when: int = 1
-    refuses: bool = False
-    fails: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class ParcelPlan:
-    """A parcel's share and fate; `returned` is what the returns service says that came back is worth.
-
-    It may say more than the parcel was worth: orders guards the sum.
-    """
-
-    share: int
-    fate: str = "delivered"
-    exception: bool = False
-    returned: int = 0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What will happen around one order."""
-
-    parcels: tuple[ParcelPlan, ...]
-    payments: tuple[PaymentPlan, ...]
-    stock: str = "reserve"
-    cancel_after: int | None = None
-    early_cancel: bool = False
-    hold: bool = False
-    gift: int = 0
-    persistent: bool = False
-    seed: int = 0
-
-    @property
-    def total(self) -> int:
-        """What the order costs."""
-        return sum(parcel.share for parcel in self.parcels)
-
-
-@dataclass
-class Account:
-    """The payment service's own book of one payment."""
-
-    plan: PaymentPlan
-    authorized: int = 0
-    captured: int = 0
-    refunded: int = 0
-    voided: int = 0
-    answers: dict[str, Facts] = field(default_factory=dict)
-    failures: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def open(self) -> int:
-        """Agreed to, not collected, not given up."""
-        return self.authorized - self.captured - self.voided
 
 
 class History:
@@ -341,70 +277,3 @@ class History:
         if new:
             self.to_orders.append(self._pay(new[0]))
         return bool(new)
-
-    # --- What must be true at the end ------------------------------------------------------------------------
-
-    def check(self) -> None:
-        """Raises AssertionError naming what is not true."""
-        self._check_said_once()
-        assert self.order.final, "the order is not over"
-        assert not self.impossible, self.impossible
-        again, said = decide(self.order, self.now)
-        assert not said and again.facts == self.order.facts, f"said again: {said}"
-        assert not (self.held_stock and self.order.cancelled), "stock is held for a cancelled order"
-        if self.plan.early_cancel:
-            assert self.order.cancelled, "a cancellation that came first is forgotten"
-            assert not self.confirmed_here
-        if self.order.cancelled:
-            gone = [key for key, stage in self.stage.items() if stage != "over"]
-            assert not gone, f"parcels of a cancelled order go on: {gone}"
-        self._check_money()
-
-    def _check_said_once(self) -> None:
-        keys: Counter[Any] = Counter()
-        for saying in self.said:
-            match saying:
-                case Ask(request_id=key) | Issue(request_id=key):
-                    keys[type(saying), key] += 1
-                case Put(key=key):
-                    keys[Put, key] += 1
-                case Cancel() | Complete():
-                    keys["end"] += 1
-                case _:
-                    keys[type(saying)] += 1
-        twice = [key for key, count in keys.items() if count > 1]
-        assert not twice, f"said twice: {twice}"
-
-    def _check_money(self) -> None:
-        captured = sum(account.captured for account in self.accounts.values())
-        refunded = sum(account.refunded for account in self.accounts.values())
-        kinds = {item.flag.kind for item in items(self.order) if item.state != "passed"}
-        for key, account in self.accounts.items():
-            assert account.refunded <= account.captured, f"{key} paid back more than it took"
-            if "void_failed" not in kinds:
-                assert account.open == 0, f"{key} leaves {account.open} authorised"
-        issued = sum(saying.amount for saying in self.said if isinstance(saying, Issue))
-        assert issued == refunded, f"told of {issued} paid back, it was {refunded}"
-        if "refund_failed" in kinds:
-            return
-        gift = sum(given.amount for given in self.order.facts.gifts.values())
-        if self.order.cancelled:
-            assert captured == refunded, f"cancelled, captured {captured}, paid back {refunded}"
-        elif "underpaid" not in kinds:
-            kept = self._worth_kept()
-            excess = max(0, captured - self.plan.total)
-            cost = max(0, kept - max(0, gift - excess))
-            expected = cost + excess - min(gift, excess)
-            assert captured - refunded == expected, f"{captured} - {refunded} is not {expected}"
-        else:
-            refused = any(account.failures["capture"] for account in self.accounts.values())
-            assert captured < self.plan.total and refused, "underpaid although every capture worked"
-
-    def _worth_kept(self) -> int:
-        kept = [parcel.share - parcel.returned for parcel in self.plan.parcels if parcel.fate == "delivered"]
-        return max(0, sum(kept))
-
-
-def said_kinds(history: History) -> Mapping[str, int]:
-    """How often each kind of thing was said."""
-    return Counter(type(saying).__name__ for saying in history.said)

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from tests.unit.orders.histories import ParcelPlan, PaymentPlan, Plan
+from tests.unit.orders.cast import ParcelPlan, PaymentPlan, Plan
 
 _FATES = ("delivered", "delivered", "delivered", "lost", "returned_to_sender", "short")
 _OPERATIONS = ("capture", "refund", "void")

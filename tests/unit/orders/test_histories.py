@@ -16,6 +16,7 @@ from services.orders.domain.order import Order
 from services.orders.domain.saga import state
 from tests.unit.orders.histories import History
 from tests.unit.orders.plans import plans
+from tests.unit.orders.truths import check
 
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
@@ -23,7 +24,7 @@ _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 @settings(max_examples=600, deadline=None, suppress_health_check=_SLOW)
 @given(plans())
 def test_every_history_ends_with_nothing_said_twice_and_true_money(plan):
-    History(plan).run().check()
+    check(History(plan).run())
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=_SLOW)
@@ -47,7 +48,7 @@ def test_an_order_that_is_over_stays_so_whatever_comes_late(plan):
     for again in tuple(history.heard):
         history._learn(again)
     assert state(history.order) == before
-    history.check()
+    check(history)
 
 
 # --- The tests above would notice ---------------------------------------------------------------------------
@@ -121,7 +122,7 @@ def test_taking_out_any_of_these_is_noticed(monkeypatch, kind):
     )
     @given(plans())
     def histories(plan):
-        History(plan).run().check()
+        check(History(plan).run())
 
     with pytest.raises(AssertionError):
         histories()

@@ -1,0 +1,73 @@
+"""What must be true when a history is over, against the books that the other systems kept in it."""
+
+from collections import Counter
+from typing import Any
+
+from services.orders.domain.attention import items
+from services.orders.domain.saga import decide
+from services.orders.domain.sayings import Ask, Cancel, Complete, Issue, Put
+from tests.unit.orders.histories import History
+
+
+def check(history: History) -> None:
+    """Raises AssertionError naming what is not true."""
+    _check_said_once(history)
+    assert history.order.final, "the order is not over"
+    assert not history.impossible, history.impossible
+    again, said = decide(history.order, history.now)
+    assert not said and again.facts == history.order.facts, f"said again: {said}"
+    assert not (history.held_stock and history.order.cancelled), "stock is held for a cancelled order"
+    if history.plan.early_cancel:
+        assert history.order.cancelled, "a cancellation that came first is forgotten"
+        assert not history.confirmed_here
+    if history.order.cancelled:
+        gone = [key for key, stage in history.stage.items() if stage != "over"]
+        assert not gone, f"parcels of a cancelled order go on: {gone}"
+    _check_money(history)
+
+
+def _check_said_once(history: History) -> None:
+    keys: Counter[Any] = Counter()
+    for saying in history.said:
+        match saying:
+            case Ask(request_id=key) | Issue(request_id=key):
+                keys[type(saying), key] += 1
+            case Put(key=key):
+                keys[Put, key] += 1
+            case Cancel() | Complete():
+                keys["end"] += 1
+            case _:
+                keys[type(saying)] += 1
+    twice = [key for key, count in keys.items() if count > 1]
+    assert not twice, f"said twice: {twice}"
+
+
+def _check_money(history: History) -> None:
+    captured = sum(account.captured for account in history.accounts.values())
+    refunded = sum(account.refunded for account in history.accounts.values())
+    kinds = {item.flag.kind for item in items(history.order) if item.state != "passed"}
+    for key, account in history.accounts.items():
+        assert account.refunded <= account.captured, f"{key} paid back more than it took"
+        if "void_failed" not in kinds:
+            assert account.open == 0, f"{key} leaves {account.open} authorised"
+    issued = sum(saying.amount for saying in history.said if isinstance(saying, Issue))
+    assert issued == refunded, f"told of {issued} paid back, it was {refunded}"
+    if "refund_failed" in kinds:
+        return
+    gift = sum(given.amount for given in history.order.facts.gifts.values())
+    if history.order.cancelled:
+        assert captured == refunded, f"cancelled, captured {captured}, paid back {refunded}"
+    elif "underpaid" not in kinds:
+        kept = _worth_kept(history)
+        excess = max(0, captured - history.plan.total)
+        cost = max(0, kept - max(0, gift - excess))
+        expected = cost + excess - min(gift, excess)
+        assert captured - refunded == expected, f"{captured} - {refunded} is not {expected}"
+    else:
+        refused = any(account.failures["capture"] for account in history.accounts.values())
+        assert captured < history.plan.total and refused, "underpaid although every capture worked"
+
+
+def _worth_kept(history: History) -> int:
+    kept = [parcel.share - parcel.returned for parcel in history.plan.parcels if parcel.fate == "delivered"]
+    return max(0, sum(kept))
