@@ -25,7 +25,7 @@ from deploy.demo.services import Http
 from deploy.demo.topics import Topics
 from shared.contracts.envelope import Event
 
-IN_FLIGHT = 256
+IN_FLIGHT = 600
 """Orders that may be open at once; each holds a little memory here and work in the services."""
 _STANDSTILL = 60.0
 """Seconds without any news after which the play is given up, with the reason."""

@@ -137,7 +137,7 @@ def _fresh(platform: Platform, ours: bool, report: Report) -> Traces:
         return traces
 
 
-def _services(platform: Platform, mailbox: Mailbox, databases: dict[str, str], prefix: str) -> Services:
+def _services(platform: Platform, mailbox: Mailbox, traces: Traces) -> Services:
     mail = {
         "OMS_NOTIFICATIONS_SMTP_HOST": "127.0.0.1",
         "OMS_NOTIFICATIONS_SMTP_PORT": str(mailbox.port),

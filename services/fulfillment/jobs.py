@@ -23,7 +23,9 @@ async def find_silent(service: Service[Store, Settings]) -> int:
         before = tx.now - timedelta(days=service.settings.silent_days)
         silent = await tx.store.shipments.silent_since(before, _AT_ONCE)
         flagged = await tx.store.shipments.flagged()
-    gauge = service.metrics.gauge("parcels_flagged", "Parcels a person should look at, by why", ("attention",))
+    gauge = service.metrics.gauge(
+        "parcels_flagged", "Parcels a person should look at, by why", ("attention",)
+    )
     for why in (SILENT, SECOND_END):
         gauge.labels(why).set(flagged.get(why, 0))
     if not silent:

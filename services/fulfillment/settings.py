@@ -24,9 +24,12 @@ class Settings(ServiceSettings):
         description="link customers follow, with {tracking_number} in it; empty: GET /tracking/... of this service",
     )
     label_font: FilePath | None = Field(
-        None, description="TrueType font for PDF labels, tried before the built-in ones; for scripts these lack"
+        None,
+        description="TrueType font for PDF labels, tried before the built-in ones; for scripts these lack",
     )
-    silent_days: int = Field(5, ge=1, le=90, description="days without a sign of a parcel before it is flagged")
+    silent_days: int = Field(
+        5, ge=1, le=90, description="days without a sign of a parcel before it is flagged"
+    )
     keep_addresses_days: int = Field(
         180, ge=1, description="days after which the addresses of orders whose parcels all ended are erased"
     )
@@ -35,5 +38,7 @@ class Settings(ServiceSettings):
     @classmethod
     def _is_truetype(cls, path: FilePath | None) -> FilePath | None:
         if path is not None and path.read_bytes()[:4] not in (b"\x00\x01\x00\x00", b"true"):
-            raise ValueError("is not a font with TrueType outlines: give a .ttf file (.otf and .ttc will not do)")
+            raise ValueError(
+                "is not a font with TrueType outlines: give a .ttf file (.otf and .ttc will not do)"
+            )
         return path

@@ -84,7 +84,11 @@ async def unread(bootstrap: str, group: str, topics: Sequence[str]) -> int:
     try:
         # Not `consumer.partitions_for_topic`: it knows only subscribed topics and says None of all others.
         cluster = await consumer._client.fetch_all_metadata()
-        places = [TopicPartition(topic, number) for topic in topics for number in cluster.partitions_for_topic(topic)]
+        places = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in cluster.partitions_for_topic(topic)
+        ]
         ends = await consumer.end_offsets(places)
         lag = 0
         for place, end in ends.items():
@@ -122,7 +126,9 @@ async def running(
         "session_timeout_ms": 6_000,
         "drain_seconds": 10.0,
     }
-    service: Service[Any, Any] = import_module(f"services.{name}.app").build(settings_class(**(defaults | overrides)))
+    service: Service[Any, Any] = import_module(f"services.{name}.app").build(
+        settings_class(**(defaults | overrides))
+    )
     if change is not None:
         change(service)
     async with service.running(roles):
@@ -178,7 +184,9 @@ class Wire:
         """Events of a type heard so far."""
         return [event for event in list(self.heard) if isinstance(event, model) and where(event)]
 
-    async def expect(self, model: type[E], where: Callable[[E], bool] = lambda _: True, count: int = 1) -> Any:
+    async def expect(
+        self, model: type[E], where: Callable[[E], bool] = lambda _: True, count: int = 1
+    ) -> Any:
         """Wait for `count` events; returns the event, or the list when count > 1."""
         found = await until(
             lambda: (lambda events: events if len(events) >= count else None)(self.all(model, where)),
@@ -212,7 +220,9 @@ async def wire(platform: Platform, prefix: str) -> AsyncIterator[Wire]:
 
 async def _listen(consumer: AIOKafkaConsumer, connection: Wire) -> None:
     async for record in consumer:
-        headers = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
+        headers = {
+            name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None
+        }
         model = MODELS.get(headers.get("ce_type", ""))
         if model is None or record.value is None:
             continue

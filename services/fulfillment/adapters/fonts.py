@@ -28,7 +28,10 @@ class Fonts:
     """
 
     def __init__(self, extra: Path | None) -> None:
-        paths = [("Vera", "Vera.ttf"), ("DejaVuSansMono", str(files("barcode") / "fonts" / "DejaVuSansMono.ttf"))]
+        paths = [
+            ("Vera", "Vera.ttf"),
+            ("DejaVuSansMono", str(files("barcode") / "fonts" / "DejaVuSansMono.ttf")),
+        ]
         if extra is not None:
             paths.insert(0, ("Extra", str(extra)))
         self._embedded = [TTFont(name, path) for name, path in paths]

@@ -78,6 +78,8 @@ def _units(text: str) -> int:
 def _escape(text: str) -> str:
     r"""In a field block a backslash starts a command of its own even when it is escaped, so it becomes a slash."""
     return "".join(
-        chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in " .,-/()+:#'&") else f"_{byte:02X}"
+        chr(byte)
+        if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in " .,-/()+:#'&")
+        else f"_{byte:02X}"
         for byte in text.replace("\\", "/").encode()
     )

@@ -102,7 +102,11 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
 
 
 def _answers(form: LabelFormat) -> dict[int | str, dict[str, Any]]:
-    gone = {"description": "The address was erased", "content": {"application/problem+json": {}}, "model": Problem}
+    gone = {
+        "description": "The address was erased",
+        "content": {"application/problem+json": {}},
+        "model": Problem,
+    }
     return {200: {"description": "The label", "content": {_MEDIA[form]: {}}}, 410: gone}
 
 
@@ -116,7 +120,9 @@ async def _label(service: Service[Store, Settings], shipment_id: str, form: Labe
         detail = f"Parcel {shipment_id} has no carrier yet: pack it, then POST /shipments/{shipment_id}/book."
         return problem(409, "not_booked", detail)
     if not consignment.recipient:
-        return problem(410, "address_erased", f"The address of parcel {shipment_id} was erased after its time.")
+        return problem(
+            410, "address_erased", f"The address of parcel {shipment_id} was erased after its time."
+        )
     carrier: Carrier = service.ports.carrier
     content = await carrier.label(consignment, booking, form)
     name = f'inline; filename="{booking.tracking_number}.{form}"'

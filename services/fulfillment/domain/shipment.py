@@ -93,7 +93,11 @@ class Shipment:
         """What people see: the end, else `exception` while the newest scan is one, else the stage."""
         if self.end is not None:
             return self.end.value
-        if self.stage is Stage.DISPATCHED and self.last_scan is not None and self.last_scan.status in EXCEPTIONS:
+        if (
+            self.stage is Stage.DISPATCHED
+            and self.last_scan is not None
+            and self.last_scan.status in EXCEPTIONS
+        ):
             return "exception"
         return self.stage.name.lower()
 

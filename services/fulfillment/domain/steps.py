@@ -47,7 +47,9 @@ def pack(shipment: Shipment, weight_g: int | None) -> Decision:
         if weight_g is None or weight_g == shipment.weight_g:
             return Change(shipment)
         known = "without a weight" if shipment.weight_g is None else f"with {shipment.weight_g} g"
-        return Conflict("already_packed", f"Parcel {shipment.shipment_id} was packed {known}: repeat it without one.")
+        return Conflict(
+            "already_packed", f"Parcel {shipment.shipment_id} was packed {known}: repeat it without one."
+        )
     note = Note("packed", "" if weight_g is None else f"{weight_g} g")
     return Change(replace(shipment, stage=Stage.PACKED, weight_g=weight_g), notes=(note,))
 
@@ -57,7 +59,9 @@ def may_book(shipment: Shipment) -> Conflict | None:
     if shipment.end is End.CANCELLED:
         return _cancelled(shipment)
     if shipment.stage < Stage.PACKED:
-        return Conflict("not_packed", f"Parcel {shipment.shipment_id} is {shipment.state}: pick and pack it first.")
+        return Conflict(
+            "not_packed", f"Parcel {shipment.shipment_id} is {shipment.state}: pick and pack it first."
+        )
     return None
 
 
@@ -123,7 +127,9 @@ _SAYS = {
 
 
 def _pick_faults(wanted: Mapping[str, int], found: Mapping[str, int]) -> tuple[tuple[str, str], ...]:
-    faults = [(f"lines.{line_id}", "is not a line of this parcel") for line_id in found if line_id not in wanted]
+    faults = [
+        (f"lines.{line_id}", "is not a line of this parcel") for line_id in found if line_id not in wanted
+    ]
     for line_id, quantity in wanted.items():
         if line_id not in found:
             faults.append((f"lines.{line_id}", "is missing: say for every line how many units were found"))

@@ -89,7 +89,9 @@ def _left_us(shipment: Shipment, scan: Scan) -> Change:
 
 def _after_the_end(shipment: Shipment, scan: Scan) -> Change:
     same = _ENDS.get(scan.status) is shipment.end
-    late = shipment.ended_at is not None and scan.status not in _ENDS and scan.occurred_at <= shipment.ended_at
+    late = (
+        shipment.ended_at is not None and scan.status not in _ENDS and scan.occurred_at <= shipment.ended_at
+    )
     if same or late:
         return Change(shipment)
     note = Note("second_end", _words(scan), scan.occurred_at, flagged=True)

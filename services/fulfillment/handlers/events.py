@@ -47,14 +47,26 @@ def event(said: Said | Raised, parcel: Shipment) -> OrderEvent:
         raise ValueError(f"parcel {shipment_id} has no end")
     if said is Said.DELIVERED:
         return ShipmentDelivered(
-            order_id=order_id, shipment_id=shipment_id, place_id=place_id, lines=lines, delivered_at=parcel.ended_at
+            order_id=order_id,
+            shipment_id=shipment_id,
+            place_id=place_id,
+            lines=lines,
+            delivered_at=parcel.ended_at,
         )
     if said is Said.LOST:
         return ShipmentLost(
-            order_id=order_id, shipment_id=shipment_id, place_id=place_id, lines=lines, lost_at=parcel.ended_at
+            order_id=order_id,
+            shipment_id=shipment_id,
+            place_id=place_id,
+            lines=lines,
+            lost_at=parcel.ended_at,
         )
     return ShipmentReturnedToSender(
-        order_id=order_id, shipment_id=shipment_id, place_id=place_id, lines=lines, returned_at=parcel.ended_at
+        order_id=order_id,
+        shipment_id=shipment_id,
+        place_id=place_id,
+        lines=lines,
+        returned_at=parcel.ended_at,
     )
 
 

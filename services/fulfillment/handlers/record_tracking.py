@@ -56,6 +56,10 @@ def _together(scans: Sequence[ShipmentTrackingSubmitted], answers: Sequence[Outc
 
 def _result(answer: Outcome) -> dict[str, object]:
     if isinstance(answer, Done):
-        return {"shipment_id": answer.body["shipment_id"], "state": answer.body["state"], "new": answer.body["new"]}
+        return {
+            "shipment_id": answer.body["shipment_id"],
+            "state": answer.body["state"],
+            "new": answer.body["new"],
+        }
     errors = [error.model_dump() for error in answer.errors]
     return {"code": answer.code, "detail": answer.detail, "errors": errors}

@@ -40,7 +40,9 @@ async def merge_scans(submitted: Sequence[Submitted], tx: Tx) -> list[Verdict]:
     numbers = {entry.scan.tracking_number for entry in submitted}
     parcels = await tx.store.shipments.numbered(numbers)
     found = [_parcel(entry.scan, parcels.get(entry.scan.tracking_number, []), tx) for entry in submitted]
-    held = await tx.store.hold_shipments({parcel.shipment_id for parcel in found if isinstance(parcel, Shipment)})
+    held = await tx.store.hold_shipments(
+        {parcel.shipment_id for parcel in found if isinstance(parcel, Shipment)}
+    )
     matched = [
         (entry, parcel.shipment_id, _scan(entry.scan)) if isinstance(parcel, Shipment) else parcel
         for entry, parcel in zip(submitted, found, strict=True)
@@ -65,7 +67,9 @@ async def merge_scans(submitted: Sequence[Submitted], tx: Tx) -> list[Verdict]:
 def _parcel(scan: ShipmentTrackingSubmitted, parcels: Sequence[Shipment], tx: Tx) -> Shipment | FieldError:
     fault = time_fault(scan.occurred_at, tx.now)
     if fault is not None:
-        return FieldError(field="occurred_at", problem=fault, remedy="send the carrier's time with its UTC offset")
+        return FieldError(
+            field="occurred_at", problem=fault, remedy="send the carrier's time with its UTC offset"
+        )
     for parcel in parcels:
         if parcel.booking is not None and parcel.booking.carrier == scan.carrier:
             return parcel

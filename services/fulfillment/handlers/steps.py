@@ -38,7 +38,9 @@ class Steps(Generic[R]):
 
 async def hold(commands: Sequence[Command[Steps[R]]], tx: Tx) -> Held:
     """All parcels that the commands name, locked."""
-    return await tx.store.hold_shipments({row.shipment_id for command in commands for row in command.value.rows})
+    return await tx.store.hold_shipments(
+        {row.shipment_id for command in commands for row in command.value.rows}
+    )
 
 
 async def settle(
@@ -64,7 +66,9 @@ def _step(
         shipment = carry_out(decision, held, tx, cause=command, actor=command.actor)
         return Done(ShipmentView.of(shipment).model_dump(mode="json"))
     if isinstance(decision, Faulty):
-        errors = tuple(FieldError(field=field[:200], problem=problem) for field, problem in decision.faults[:100])
+        errors = tuple(
+            FieldError(field=field[:200], problem=problem) for field, problem in decision.faults[:100]
+        )
         return Refused(422, "faulty_fields", f"{len(decision.faults)} faulty field(s); see errors", errors)
     return Refused(409, decision.code, decision.detail)
 

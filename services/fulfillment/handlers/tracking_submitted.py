@@ -12,7 +12,9 @@ from shared.messaging.message import Invalid, Message
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-async def tracking_submitted(messages: Sequence[Message[ShipmentTrackingSubmitted | Invalid]], tx: Tx) -> None:
+async def tracking_submitted(
+    messages: Sequence[Message[ShipmentTrackingSubmitted | Invalid]], tx: Tx
+) -> None:
     """Merges scans into their parcels; what cannot be taken is answered with shipment.tracking_refused."""
     submitted = []
     for message in messages:

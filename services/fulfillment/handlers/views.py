@@ -69,7 +69,10 @@ class ShipmentView(BaseModel):
             state=shipment.state,
             lines=[
                 LineView(
-                    line_id=line.line_id, sku=line.sku, quantity=line.quantity, not_found=missing.get(line.line_id, 0)
+                    line_id=line.line_id,
+                    sku=line.sku,
+                    quantity=line.quantity,
+                    not_found=missing.get(line.line_id, 0),
                 )
                 for line in shipment.lines
             ],

@@ -58,7 +58,9 @@ class Shipments:
 
     async def update(self, changed: Sequence[Shipment]) -> None:
         """Writes parcels that the caller holds."""
-        await self._session.update(shipments, [to_row(shipment) for shipment in changed], key=("shipment_id",))
+        await self._session.update(
+            shipments, [to_row(shipment) for shipment in changed], key=("shipment_id",)
+        )
 
     async def find(self, shipment_id: str) -> Shipment | None:
         """One parcel, for reading."""
@@ -111,7 +113,8 @@ class Shipments:
         )
         rows = await self._session.execute(query)
         return {
-            row["shipment_id"]: Consignment(from_row(row), row["sender"], row["recipient"] or {}) for row in rows
+            row["shipment_id"]: Consignment(from_row(row), row["sender"], row["recipient"] or {})
+            for row in rows
         }
 
     async def next_serials(self, count: int) -> list[int]:

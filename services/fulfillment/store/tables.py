@@ -68,7 +68,9 @@ shipments = Table(
     Index("shipments_tracking", "tracking_number", "carrier", unique=True),
     Index("shipments_created", "created_at", "shipment_id"),
     Index("shipments_state", "state", "created_at", "shipment_id"),
-    Index("shipments_work", "place_id", "created_at", "shipment_id", postgresql_where=text("state = 'created'")),
+    Index(
+        "shipments_work", "place_id", "created_at", "shipment_id", postgresql_where=text("state = 'created'")
+    ),
     Index("shipments_silent", "last_sign_at", postgresql_where=text("state IN ('dispatched', 'exception')")),
     Index("shipments_attention", "created_at", "shipment_id", postgresql_where=text("attention IS NOT NULL")),
     postgresql_with={"fillfactor": "80"},

@@ -61,5 +61,7 @@ async def test_the_number_of_statements_does_not_depend_on_the_batch(
     scans = [scan(number, "in_transit", time) for number in numbers for time in times]
     assert await statements(world, monkeypatch, tracking_submitted, scans) <= 8
     await world.quiet()
-    rows = await world.service.rows("SELECT state, count(*) AS n FROM shipments GROUP BY state ORDER BY state")
+    rows = await world.service.rows(
+        "SELECT state, count(*) AS n FROM shipments GROUP BY state ORDER BY state"
+    )
     assert rows == [{"state": "cancelled", "n": 1000}, {"state": "dispatched", "n": 3}]

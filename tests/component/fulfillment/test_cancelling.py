@@ -7,7 +7,9 @@ from shared.db.ids import new_id
 from tests.component.fulfillment.world import World, cancel, confirmed
 
 
-async def test_a_cancel_that_overtakes_its_order_is_answered_at_once_and_nothing_is_created(world: World) -> None:
+async def test_a_cancel_that_overtakes_its_order_is_answered_at_once_and_nothing_is_created(
+    world: World,
+) -> None:
     order = confirmed(("p1", "p2"))
     await world.topics.say(cancel(order.order_id))
     answer = await world.topics.expect(ShipmentCancelled, lambda event: event.order_id == order.order_id)
@@ -89,11 +91,15 @@ async def test_of_a_pick_and_a_cancel_at_the_same_time_exactly_one_wins(world: W
         cancelled = world.told(ShipmentCancelled, order_id=order.order_id)
         refused = world.told(ShipmentCancelRefused, order_id=order.order_id)
         assert (len(refused), len(cancelled)) == ((1, 0) if status == 200 else (0, 1))
-        states = {row["state"] for row in (await world.get(f"/orders/{order.order_id}/shipments"))["shipments"]}
+        states = {
+            row["state"] for row in (await world.get(f"/orders/{order.order_id}/shipments"))["shipments"]
+        }
         assert states == ({"picked", "created"} if status == 200 else {"cancelled"})
 
 
-async def test_confirmations_and_cancels_in_any_order_and_number_create_each_parcel_once(world: World) -> None:
+async def test_confirmations_and_cancels_in_any_order_and_number_create_each_parcel_once(
+    world: World,
+) -> None:
     orders = [confirmed(("p1", "p2")) for _ in range(30)]
     said = [world.topics.say(order, message_id=new_id()) for order in orders for _ in range(2)]
     said += [world.topics.say(cancel(order.order_id)) for order in orders[::3] for _ in range(2)]
@@ -105,5 +111,7 @@ async def test_confirmations_and_cancels_in_any_order_and_number_create_each_par
     for number, order in enumerate(orders):
         answers = world.told(ShipmentCancelled, order_id=order.order_id)
         assert len(answers) == (1 if number % 3 == 0 else 0)
-        states = [row["state"] for row in (await world.get(f"/orders/{order.order_id}/shipments"))["shipments"]]
+        states = [
+            row["state"] for row in (await world.get(f"/orders/{order.order_id}/shipments"))["shipments"]
+        ]
         assert states in ([], ["cancelled"] * 2) if number % 3 == 0 else states == ["created"] * 2

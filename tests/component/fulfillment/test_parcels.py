@@ -52,17 +52,23 @@ async def test_steps_out_of_turn_are_conflicts_that_say_what_to_do(world: World)
     assert (await world.post(f"/shipments/{parcel}/lost", expect=409))["code"] == "not_dispatched"
     await world.post(f"/shipments/{parcel}/pick")
     await world.post(f"/shipments/{parcel}/pack", {"weight_g": 500})
-    assert (await world.post(f"/shipments/{parcel}/pack", {"weight_g": 600}, expect=409))["code"] == "already_packed"
+    assert (await world.post(f"/shipments/{parcel}/pack", {"weight_g": 600}, expect=409))[
+        "code"
+    ] == "already_packed"
     short = {"lines": [{"line_id": "l0", "picked": 1}]}
     assert (await world.post(f"/shipments/{parcel}/pick", short, expect=409))["code"] == "already_picked"
 
 
 async def test_faulty_requests_name_every_field(world: World) -> None:
     [parcel] = await world.ship(confirmed(quantities=(1, 1)))
-    problem = await world.post(f"/shipments/{parcel}/pick", {"lines": [{"line_id": "x", "picked": 1}]}, expect=422)
+    problem = await world.post(
+        f"/shipments/{parcel}/pick", {"lines": [{"line_id": "x", "picked": 1}]}, expect=422
+    )
     assert {error["field"] for error in problem["errors"]} == {"lines.x", "lines.l0", "lines.l1"}
     twice = {"lines": [{"line_id": "l0", "picked": 1}] * 2}
-    assert "twice" in (await world.post(f"/shipments/{parcel}/pick", twice, expect=422))["errors"][0]["problem"]
+    assert (
+        "twice" in (await world.post(f"/shipments/{parcel}/pick", twice, expect=422))["errors"][0]["problem"]
+    )
     await world.post(f"/shipments/{parcel}/pack", {"weigth_g": 1}, expect=422)
     await world.post(f"/shipments/{new_id()}/pick", expect=404)
     await world.post("/shipments/a%20b/pick", expect=422)
@@ -84,7 +90,9 @@ async def test_a_bulk_does_what_it_can_and_answers_row_by_row(world: World) -> N
     numbers = {row["tracking_number"] for row in answer["results"]}
     assert len(numbers) == 500
     await world.quiet()
-    assert len([event for event in world.told(ShipmentDispatched) if event.shipment_id in set(parcels)]) == 500
+    assert (
+        len([event for event in world.told(ShipmentDispatched) if event.shipment_id in set(parcels)]) == 500
+    )
     await world.post("/bulk/pick", {"shipments": [*rows, rows[0]]}, expect=422)
 
 
@@ -99,7 +107,10 @@ async def test_a_refused_row_keeps_no_other_from_being_done(world: World) -> Non
 
 async def test_one_key_counts_once_and_concurrent_commands_share_the_parcel(world: World) -> None:
     [parcel] = await world.ship(confirmed())
-    picks = [world.service.http.post(f"/shipments/{parcel}/pick", headers={"Idempotency-Key": "k1"}) for _ in range(10)]
+    picks = [
+        world.service.http.post(f"/shipments/{parcel}/pick", headers={"Idempotency-Key": "k1"})
+        for _ in range(10)
+    ]
     answers = await asyncio.gather(*picks)
     assert {answer.status_code for answer in answers} == {200}
     detail = await world.get(f"/shipments/{parcel}")

@@ -45,11 +45,15 @@ async def test_a_silent_parcel_is_flagged_once_until_the_next_scan(world: World)
     await find_silent(world.service.service)
     metrics = (await world.service.http.get("/metrics")).text
     assert 'oms_parcels_flagged{attention="silent"' in metrics
-    await world.post("/tracking", scan(number, "in_transit", datetime.now(UTC).isoformat()).model_dump(mode="json"))
+    await world.post(
+        "/tracking", scan(number, "in_transit", datetime.now(UTC).isoformat()).model_dump(mode="json")
+    )
     assert (await world.get(f"/shipments/{silent}"))["attention"] is None
 
 
-async def test_a_carrier_that_must_be_asked_is_asked_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_carrier_that_must_be_asked_is_asked_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parcel, number = await sent_days_ago(world, 7)
     arrived = Scan("asked-1", "delivered", datetime.now(UTC) - timedelta(days=6))
     monkeypatch.setattr(world.service.service, "ports", Ports(AskedCarrier({number: arrived})))

@@ -43,7 +43,9 @@ async def test_a_delivery_scan_after_lost_is_only_flagged(world: World) -> None:
     assert [entry["kind"] for entry in detail["timeline"] if entry["flagged"]] == ["second_end"]
     flagged = await world.get("/shipments?attention=true&limit=500")
     assert parcel in {row["shipment_id"] for row in flagged["items"]}
-    assert (await world.post(f"/shipments/{parcel}/resolve", {"why": "neighbour had it"}))["attention"] is None
+    assert (await world.post(f"/shipments/{parcel}/resolve", {"why": "neighbour had it"}))[
+        "attention"
+    ] is None
 
 
 async def test_the_newest_scan_by_the_carriers_time_gives_the_state(world: World) -> None:
@@ -59,7 +61,9 @@ async def test_the_newest_scan_by_the_carriers_time_gives_the_state(world: World
     assert [row["status"] for row in detail["scans"]] == [
         "in_transit", "on_hold", "out_for_delivery", "delivery_failed",
     ]  # fmt: skip
-    assert [event.reason for event in world.told(ShipmentExceptionRaised, shipment_id=parcel)] == ["delivery_failed"]
+    assert [event.reason for event in world.told(ShipmentExceptionRaised, shipment_id=parcel)] == [
+        "delivery_failed"
+    ]
     await world.post("/tracking", scan(number, "in_transit", "2026-01-10T16:00:00Z").model_dump(mode="json"))
     assert (await world.get(f"/shipments/{parcel}"))["state"] == "dispatched"
 
@@ -88,7 +92,11 @@ async def test_what_cannot_be_taken_is_answered_with_the_reason(world: World) ->
     future = scan(number, "delivered", "2999-12-31T23:59:59-12:00")
     for event in (unknown, other, future):
         await world.topics.say(event)
-    headers = [("ce_type", b"shipment.tracking_submitted.v1"), ("ce_source", b"/x"), ("ce_specversion", b"1.0")]
+    headers = [
+        ("ce_type", b"shipment.tracking_submitted.v1"),
+        ("ce_source", b"/x"),
+        ("ce_specversion", b"1.0"),
+    ]
     body = b'{"scan_id":"bad\\u0000one","tracking_number":"%s","status":"eaten"}' % number.encode()
     topic = unknown.topic
     await world.topics.raw(topic, number.encode(), body, [*headers, ("ce_id", new_id().encode())])
@@ -107,7 +115,11 @@ async def test_what_cannot_be_taken_is_answered_with_the_reason(world: World) ->
 
 async def test_many_scans_at_once_by_http(world: World) -> None:
     parcel, number = await world.dispatched()
-    scans = [scan(number, "in_transit"), scan(number, "delivered", "2026-01-10T13:00:00Z"), scan("none", "lost")]
+    scans = [
+        scan(number, "in_transit"),
+        scan(number, "delivered", "2026-01-10T13:00:00Z"),
+        scan("none", "lost"),
+    ]
     body = {"scans": [entry.model_dump(mode="json") for entry in [*scans, scans[0]]]}
     answer = await world.post("/bulk/tracking", body)
     assert [(row["status"], row.get("new")) for row in answer["results"]] == [
@@ -128,10 +140,15 @@ async def test_scans_by_topic_and_by_http_at_the_same_time_end_a_parcel_once(wor
     async def play(number: str) -> AsyncIterator[Any]:
         yield world.topics.say(scan(number, "lost"))
         yield world.topics.say(scan(number, "delivered", "2026-01-10T13:00:00Z"))
-        yield world.post("/tracking", scan(number, "delivered", "2026-01-10T14:00:00Z").model_dump(mode="json"))
+        yield world.post(
+            "/tracking", scan(number, "delivered", "2026-01-10T14:00:00Z").model_dump(mode="json")
+        )
 
     await asyncio.gather(*[step for number in parcels.values() async for step in play(number)])
     await world.quiet()
     for parcel in parcels:
-        ends = [*world.told(ShipmentDelivered, shipment_id=parcel), *world.told(ShipmentLost, shipment_id=parcel)]
+        ends = [
+            *world.told(ShipmentDelivered, shipment_id=parcel),
+            *world.told(ShipmentLost, shipment_id=parcel),
+        ]
         assert len(ends) == 1

@@ -18,7 +18,11 @@ from shared.db.ids import new_id, shipment_id
 from tests.harness.service import Running, Wire, until
 
 RECIPIENT = Address(
-    name="José ^XA~JA Żółć", street="Rua das Flores 1", city="São Paulo", postal_code="01310-100", country="BR"
+    name="José ^XA~JA Żółć",
+    street="Rua das Flores 1",
+    city="São Paulo",
+    postal_code="01310-100",
+    country="BR",
 )
 
 
@@ -75,9 +79,15 @@ def cancel(order_id: str) -> OrderCancelRequested:
     return OrderCancelRequested(order_id=order_id, reason="changed my mind", requested_by="customer")
 
 
-def scan(number: str, status: ScanStatus, at: str = "2026-01-10T12:00:00Z", **fields: Any) -> ShipmentTrackingSubmitted:
+def scan(
+    number: str, status: ScanStatus, at: str = "2026-01-10T12:00:00Z", **fields: Any
+) -> ShipmentTrackingSubmitted:
     """A carrier's scan; `at` is an ISO time."""
-    values: dict[str, Any] = {"scan_id": new_id(), "carrier": "local", "occurred_at": datetime.fromisoformat(at)}
+    values: dict[str, Any] = {
+        "scan_id": new_id(),
+        "carrier": "local",
+        "occurred_at": datetime.fromisoformat(at),
+    }
     values |= fields
     return ShipmentTrackingSubmitted(tracking_number=number, status=status, **values)
 
@@ -97,7 +107,9 @@ class World:
     async def ship(self, order: OrderConfirmed) -> list[str]:
         """Confirm an order and wait for its parcels; their ids in the order of its places."""
         await self.topics.say(order)
-        await self.topics.expect(ShipmentCreated, lambda event: event.order_id == order.order_id, len(order.places))
+        await self.topics.expect(
+            ShipmentCreated, lambda event: event.order_id == order.order_id, len(order.places)
+        )
         return [place.shipment_id for place in order.places]
 
     async def post(self, path: str, body: Any = None, expect: int = 200) -> dict[str, Any]:

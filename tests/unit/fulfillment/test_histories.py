@@ -35,7 +35,9 @@ def test_the_answer_is_all_or_nothing(played: Played) -> None:
         picked = [parcel for parcel in before.values() if parcel.stage >= Stage.PICKED]
         assert answer.answer is (Answer.REFUSED if picked else Answer.CANCELLED)
         if answer.answer is Answer.CANCELLED:
-            assert {parcel.shipment_id for parcel in answer.parcels} == {p.shipment_id for p in before.values()}
+            assert {parcel.shipment_id for parcel in answer.parcels} == {
+                p.shipment_id for p in before.values()
+            }
             assert all(parcel.end is End.CANCELLED for parcel in answer.parcels)
         else:
             assert answer.changes == ()

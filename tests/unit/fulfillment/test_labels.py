@@ -17,7 +17,9 @@ from services.fulfillment.domain.carrier import Consignment
 from services.fulfillment.domain.shipment import Line, Shipment, Stage
 
 CARRIER = LocalCarrier(gs1_prefix="0400000", tracking_url="https://t.test/{tracking_number}", font=None)
-PARCEL = Shipment("parcel-1", "order-1", "hub", (Line("l0", "sku", 2, 450),), datetime(2026, 1, 1, tzinfo=UTC))
+PARCEL = Shipment(
+    "parcel-1", "order-1", "hub", (Line("l0", "sku", 2, 450),), datetime(2026, 1, 1, tzinfo=UTC)
+)
 _MM = 72 / 25.4
 
 
@@ -114,7 +116,11 @@ async def test_the_zpl_is_one_label_with_the_number_as_code_128() -> None:
 async def test_no_text_becomes_a_command(name: str, street: str) -> None:
     _, zpl = await drawn(name, "zpl", street=street, city=street)
     text = zpl.decode("ascii")
-    rule, bars, words = r"\^GB\d+,3,3", r"\^BY4\^BC[N,0-9]+\^FD[>;0-9]+", r"\^A0N[^^~]+\^FB[^^~]+\^FH_\^FD[^^~]*"
+    rule, bars, words = (
+        r"\^GB\d+,3,3",
+        r"\^BY4\^BC[N,0-9]+\^FD[>;0-9]+",
+        r"\^A0N[^^~]+\^FB[^^~]+\^FH_\^FD[^^~]*",
+    )
     for field in text.split("\n")[5:-1]:
         assert re.fullmatch(rf"\^FO\d+,\d+({rule}|{bars}|{words})\^FS", field)
     assert text.count("^XA") == text.count("^XZ") == 1

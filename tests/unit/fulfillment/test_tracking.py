@@ -54,7 +54,9 @@ def test_the_state_is_that_of_the_newest_scan(scans: list[Scan]) -> None:
 
 
 @given(st.permutations(["delivered", "lost", "returned_to_sender"]), st.permutations([1, 2, 3]))
-def test_the_first_end_that_comes_stands_and_the_others_are_flagged(statuses: list[str], at: list[int]) -> None:
+def test_the_first_end_that_comes_stands_and_the_others_are_flagged(
+    statuses: list[str], at: list[int]
+) -> None:
     shipment = AWAY
     said: list[Said | Raised] = []
     for number, (status, hour) in enumerate(zip(statuses, at, strict=True)):
