@@ -81,9 +81,9 @@ class Company:
             ShipmentCancelRefused: self._cancel_refused,
             OrderCancelled: lambda event: self._over(event, cancelled=True),
             OrderCompleted: lambda event: self._over(event, cancelled=False),
-            PaymentCaptureRequested: lambda event: self._pay(self.payments.capture(event)),
-            PaymentRefundRequested: lambda event: self._pay(self.payments.refund(event)),
-            PaymentVoidRequested: lambda event: self._pay(self.payments.void(event)),
+            PaymentCaptureRequested: lambda event: self._pay(self.payments.answer(event)),
+            PaymentRefundRequested: lambda event: self._pay(self.payments.answer(event)),
+            PaymentVoidRequested: lambda event: self._pay(self.payments.answer(event)),
             ReturnAuthorized: hands.goods_came_back,
             RefundIssued: self._refunded,
         }
@@ -102,11 +102,10 @@ class Company:
         self._intake.placed(name)
         # Of an order that was over before we heard of it only what was paid beforehand counts.
         said = self.payments.placed(event, order.sale.payments if order is not None else ())
-        if order is None:
-            return
-        order.waits_for_payer = not said or any(saying.after > 0 for saying in said)
         await self._pay(said)
-        await self._desk.reached(order, "placed")
+        if order is not None:
+            order.waits_for_payer = not said or any(saying.after > 0 for saying in said)
+            await self._desk.reached(order, "placed")
 
     def _refused(self, event: OrderRefused) -> None:
         if event.refused == "order":

@@ -25,7 +25,7 @@ from deploy.demo.services import Http
 from deploy.demo.topics import Topics
 from shared.contracts.envelope import Event
 
-IN_FLIGHT = 600
+IN_FLIGHT = 256
 """Orders that may be open at once; each holds a little memory here and work in the services."""
 _STANDSTILL = 60.0
 """Seconds without any news after which the play is given up, with the reason."""
@@ -45,7 +45,7 @@ class Played:
         return Submitted(
             accepted=dict(self.book.accepted),
             refused=set(self.book.refused),
-            objections=tuple(self.payments.impossible),
+            objections=self.payments.objections,
             message_ids=message_ids,
             payments={
                 name: Paid(

@@ -19,10 +19,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.fulfillment import ShipmentCreated, ShipmentDispatched
 from shared.contracts.orders import (
     OrderPlaced,
-    PaymentCaptureRequested,
-    PaymentRefundRequested,
     PaymentRequest,
-    PaymentVoidRequested,
 )
 from shared.db.ids import new_id
 from tests.harness.otlp import Sink
@@ -104,14 +101,7 @@ class Suite:
 
     async def answer(self, request: PaymentRequest) -> None:
         """The bank does what it is asked."""
-        answers: list[Saying] = []
-        if isinstance(request, PaymentCaptureRequested):
-            answers = self.bank.capture(request)
-        elif isinstance(request, PaymentRefundRequested):
-            answers = self.bank.refund(request)
-        elif isinstance(request, PaymentVoidRequested):
-            answers = self.bank.void(request)
-        for answer in answers:
+        for answer in self.bank.answer(request):
             await self.topics.say(answer)
 
     async def article(self, **units: int) -> str:
@@ -219,7 +209,7 @@ class Suite:
         return Submitted(
             accepted=dict(self.accepted),
             payments=books,
-            objections=tuple(self.bank.impossible),
+            objections=self.bank.objections,
             message_ids=mails,
         )
 

@@ -51,6 +51,8 @@ class PaymentService:
         self._dice = dice
         self._habits = habits
         self.accounts: dict[str, Account] = {}
+        self._early: dict[str, list[PaymentRequest]] = {}
+        """Requests about payments of orders that we have not heard of: topics have no order among themselves."""
         self.impossible: list[str] = []
         """Requests that no payment service could fulfil: more than is there. There must be none."""
 
@@ -64,7 +66,25 @@ class PaymentService:
             if payment.how != "prepaid" and payment.payment_id not in self.accounts:
                 self.accounts[payment.payment_id] = Account(order.order_id)
                 sayings += self._pay(order, payment)
+        for made in order.payments:
+            for request in self._early.pop(made.payment_id, ()):
+                sayings += self.answer(request)
         return sayings
+
+    def answer(self, request: PaymentRequest) -> list[Saying]:
+        """Whatever we are asked for."""
+        if isinstance(request, PaymentCaptureRequested):
+            return self.capture(request)
+        if isinstance(request, PaymentRefundRequested):
+            return self.refund(request)
+        return self.void(request) if isinstance(request, PaymentVoidRequested) else []
+
+    @property
+    def objections(self) -> tuple[str, ...]:
+        """What was asked and could not be done: for more money than there is, or of payments nobody ever made."""
+        early = (request for requests in self._early.values() for request in requests)
+        unknown = (f"{request.topic} {request.request_id}: unknown payment" for request in early)
+        return (*self.impossible, *unknown)
 
     def _pay(self, order: OrderPlaced, payment: Payment) -> list[Saying]:
         name, habits = payment.payment_id, self._habits
@@ -128,9 +148,7 @@ class PaymentService:
     def _known(self, request: PaymentRequest) -> tuple[Account | None, list[Saying]]:
         account = self.accounts.get(request.payment_id)
         if account is None:
-            self.impossible.append(
-                f"{request.topic} {request.request_id}: unknown payment {request.payment_id}"
-            )
+            self._early.setdefault(request.payment_id, []).append(request)
             return None, []
         answer = account.answers.get(request.request_id)
         return account, [answer] if answer else []

@@ -120,7 +120,17 @@ def test_more_than_there_is_fails_finally_and_is_remembered_as_impossible() -> N
         assert answer[0].event.final
     assert len(service.impossible) == 3
     assert service.capture(request(PaymentCaptureRequested, "r4", 1, "nobody's")) == []
-    assert len(service.impossible) == 4
+    assert len(service.objections) == 4
+
+
+def test_a_request_that_overtakes_its_order_is_answered_when_the_order_is_heard_of() -> None:
+    service = PaymentService(Dice(1), CALM)
+    assert service.answer(request(PaymentRefundRequested, "r1", 50, "v")) == []
+    assert len(service.objections) == 1
+    made = PaymentMade(payment_id="v", method="voucher", authorized=50, captured=50)
+    said = service.placed(placed(made), ())
+    assert [type(saying.event) for saying in said] == [PaymentRefunded]
+    assert service.objections == ()
 
 
 def test_failed_operations_leave_the_money_where_it_was() -> None:
