@@ -64,6 +64,8 @@ class HttpServer:
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=10,
+            # Longer than clients keep idle connections: else one closes while the other sends.
+            timeout_keep_alive=75,
             server_header=False,
         )
 

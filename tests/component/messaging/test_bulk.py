@@ -218,7 +218,8 @@ async def test_one_statement_whatever_the_rows_and_none_for_nothing(
     execute = AsyncCursor.execute
 
     async def counted(cursor: Any, query: Any, *arguments: Any, **more: Any) -> Any:
-        statements.append(query)
+        if b"pairs" in (query if isinstance(query, bytes) else str(query).encode()):
+            statements.append(query)  # Services that run in this loop for other tests speak, too.
         return await execute(cursor, query, *arguments, **more)
 
     monkeypatch.setattr(AsyncCursor, "execute", counted)
