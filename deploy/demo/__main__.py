@@ -64,6 +64,8 @@ def demo(
     except (PlatformError, DatasetError, Unexpected, TimeoutError) as error:
         console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
+    if keep:
+        console.print("left running, except the mail server; `make status` shows it, `make down` stops it")
     sys.exit(1 if broken else 0)
 
 

@@ -49,7 +49,6 @@ class Intake:
                     self._agenda.do(self._again(happening), after=self._dice.between("again", name, 0.0, 1.5))
                 if self._dice.happens("conflict", name, habits.conflicts):
                     self._agenda.do(self._changed(happening), after=2.0)
-            self._agenda.check()
 
     async def _happens(self, happening: Happening) -> None:
         if isinstance(happening, Sale):

@@ -27,6 +27,7 @@ from shared.contracts.envelope import Event
 
 IN_FLIGHT = 256
 """Orders that may be open at once; each holds a little memory here and work in the services."""
+_LOOK_AGAIN = 0.5
 _STANDSTILL = 60.0
 """Seconds without any news after which the play is given up, with the reason."""
 
@@ -77,8 +78,8 @@ class Play:
         self._intake = Intake(book, agenda, http, topics, dice, customers, desk)
         self._company = Company(book, agenda, http, topics, dice, habits, self._intake, desk, self._hands)
 
-    async def _hear(self, event: Event, headers: Mapping[str, str]) -> None:
-        await self._company.hear(event, headers)
+    async def _hear(self, model: type[Event], body: bytes, headers: Mapping[str, str]) -> None:
+        await self._company.hear(model, body, headers)
 
     async def run(self, console: Console) -> Played:
         """Play until everything is quiet. Raises what goes wrong, or TimeoutError with what does not come to rest."""
@@ -90,6 +91,7 @@ class Play:
             for name, work in (
                 ("listening", self._topics.listen()),
                 ("warehouse", self._hands.work()),
+                ("watch", self._watch()),
                 ("display", display.run()),
             )
         ]
@@ -110,28 +112,34 @@ class Play:
             await self._topics.stop()
 
     async def _play(self) -> None:
+        """Everything that happens, and then until nobody here has anything to do and the services are quiet."""
         await self._intake.run(self.dataset)
-        await self._come_to_rest()
+        while True:
+            if not await self._noises():
+                return
+            await asyncio.sleep(_LOOK_AGAIN)
 
-    async def _come_to_rest(self) -> None:
-        """Until nobody here has anything to do and the services are quiet, twice in a row."""
+    async def _watch(self) -> None:
+        """Raises what went wrong in the background, and TimeoutError when nothing moves although it should."""
         last, since = self._movement(), time.monotonic()
-        quiet, noises = 0, ["nobody looked yet"]
-        while quiet < 2:
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN)
             self._agenda.check()
-            noises = await self._noises()
-            quiet = 0 if noises else quiet + 1
             now = self._movement()
             if now != last:
                 last, since = now, time.monotonic()
             elif time.monotonic() - since > _STANDSTILL:
-                raise TimeoutError(f"nothing moved for {_STANDSTILL:.0f} s, and yet: {'; '.join(noises)}")
-            await asyncio.sleep(0.3)
+                noises = "; ".join(await self._noises())
+                raise TimeoutError(f"nothing moved for {_STANDSTILL:.0f} s, and yet: {noises}")
 
     def _movement(self) -> object:
         return sum(self.book.seen.values()), self.book.told.total(), self.book.submitted
 
     async def _noises(self) -> list[str]:
+        """What is going on: here, in the services, and here again, for what they said while they were looked at."""
+        return await self._noises_here() or await self._quiet.noises() or await self._noises_here()
+
+    async def _noises_here(self) -> list[str]:
         here = {
             "orders not over": self.book.open,
             "things to do": self._agenda.open,
@@ -140,5 +148,4 @@ class Play:
             "parcels to handle": int(not self._hands.idle),
             "messages to hear": await self._topics.unheard(),
         }
-        noises = [f"{count} {what}" for what, count in here.items() if count]
-        return noises or await self._quiet.noises()
+        return [f"{count} {what}" for what, count in here.items() if count]

@@ -37,7 +37,7 @@ class Unexpected(RuntimeError):
 class Http:
     """One client per service. A busy or restarting service is asked again; the idempotency key makes that safe."""
 
-    def __init__(self, urls: Mapping[str, str], *, connections: int = 8) -> None:
+    def __init__(self, urls: Mapping[str, str], *, connections: int = 6) -> None:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self.urls = dict(urls)
         self._clients = {

@@ -12,8 +12,8 @@ from deploy.local.topics import load
 from shared.contracts.envelope import Event
 from shared.contracts.registry import MODELS
 
-Hear = Callable[[Event, Mapping[str, str]], Awaitable[None] | None]
-"""What happens with a message: the event and its CloudEvents headers."""
+Hear = Callable[[type[Event], bytes, Mapping[str, str]], Awaitable[None]]
+"""What happens with a message: its type, its bytes (to be read by who needs them) and its CloudEvents headers."""
 
 _READ_TOGETHER = 1_000
 
@@ -31,7 +31,8 @@ class Topics:
         self._hear = hear
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest",
-            fetch_max_wait_ms=50, max_partition_fetch_bytes=4_194_304,
+            # Every fetch names all partitions and costs both sides something, so they are made worth it.
+            fetch_min_bytes=16_384, fetch_max_wait_ms=100, max_partition_fetch_bytes=4_194_304,
         )  # fmt: skip
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap,
@@ -72,9 +73,7 @@ class Topics:
                     model = MODELS.get(headers.get("ce_type", ""))
                     if model is None or record.value is None:
                         continue
-                    done = self._hear(model.model_validate_json(record.value), headers)
-                    if done is not None:
-                        await done
+                    await self._hear(model, record.value, headers)
 
     async def say(self, saying: Saying) -> None:
         """Send an event, as many times as it says."""

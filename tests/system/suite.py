@@ -93,8 +93,9 @@ class Suite:
         """What was said to the suite by topic, in order."""
         return list(self.topics.spoken)
 
-    async def hear(self, event: Event, headers: Mapping[str, str]) -> None:
+    async def hear(self, model: type[Event], body: bytes, headers: Mapping[str, str]) -> None:
         """Remember, and let the bank answer."""
+        event = model.model_validate_json(body)
         self.heard.append(Heard(event, headers))
         if isinstance(event, PaymentRequest) and event.order_id not in self.silent_for:
             await self.answer(event)
