@@ -46,10 +46,13 @@ class Transaction(Generic[S, C]):
         to the same trace, the event is its child; a cause of another trace is not followed. `sequence`
         is the aggregate's version, so that others can order what they read. Raises Unsendable.
         """
-        parent = cause.trace if cause is not None and same_trace(cause.trace, trace) else trace
+        parent, state = trace, ""
+        if cause is not None and same_trace(cause.trace, trace):
+            parent, state = cause.trace, cause.tracestate
         self._outbox.add(
             event,
             trace=parent,
+            tracestate=state,
             sequence=sequence,
             now=self.now,
             cause=str(cause.id) if cause is not None else None,

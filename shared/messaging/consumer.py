@@ -183,6 +183,7 @@ class Consumer:
             partition=record.partition,
             offset=record.offset,
             message_id=str(incoming.id),
+            tracestate=incoming.tracestate,
         )
         if span is not None:
             spans.append(span)
@@ -196,6 +197,7 @@ class Consumer:
             time=record.appended_at,
             trace=trace or self._tracing.new_trace(),
             sender_id=incoming.sender_id,
+            tracestate=incoming.tracestate,
         )
 
     def _measure(

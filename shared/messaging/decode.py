@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from shared.contracts.envelope import Event, FieldError
 from shared.messaging.inbox import inbox_id
 from shared.messaging.message import Invalid, Route
+from shared.telemetry.tracing import valid_tracestate
 
 Headers = Sequence[tuple[str | None, bytes | None]]
 _LAST_MS = 253_402_200_000_000  # the day before the year 10000, in every time zone
@@ -46,6 +47,7 @@ class Readable:
     trace: str | None
     created: str | None
     sender_id: str = ""
+    tracestate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,17 @@ class Decoder:
                 text = "; ".join(f"{fault.field}: {fault.problem}" for fault in faults[:20])
                 return Unreadable(record, "invalid_event", text)
             event = Invalid(model, body, faults)
-        hints = (needed.get("traceparent"), needed.get("ce_time"))
-        return Readable(record, route, message_id, event, *hints, sender_id=needed["ce_id"])
+        trace, state = needed.get("traceparent"), needed.get("tracestate")
+        return Readable(
+            record,
+            route,
+            message_id,
+            event,
+            trace,
+            needed.get("ce_time"),
+            sender_id=needed["ce_id"],
+            tracestate=valid_tracestate(state, trace) if state else "",
+        )
 
 
 def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
@@ -147,7 +158,9 @@ def _needed(headers: Headers) -> dict[str, str]:
 
 
 _HEADERS = frozenset({"ce_type", "ce_id", "ce_source"})
-_HINTS = frozenset({"traceparent", "ce_time"})  # good to have; rubbish in them is as good as nothing
+_HINTS = frozenset(
+    {"traceparent", "tracestate", "ce_time"}
+)  # good to have; rubbish in them is as good as nothing
 
 
 def _object(body: bytes) -> Mapping[str, Any] | None:

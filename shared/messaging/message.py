@@ -29,7 +29,8 @@ class Message(Generic[E]):
     """One message from a topic that this service has not handled before.
 
     `time` is when the broker appended it (UTC); `trace` is the traceparent to go on under when
-    something is emitted because of it. `sender_id` is the sender's own id of it (ce_id), for answers.
+    something is emitted because of it, with what other tracing systems keep in `tracestate`. `sender_id` is the
+    sender's own id of it (ce_id), for answers.
     """
 
     id: UUID
@@ -40,6 +41,7 @@ class Message(Generic[E]):
     time: datetime
     trace: str
     sender_id: str = ""
+    tracestate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Command(Generic[C]):
     value: C
     actor: str
     trace: str
+    tracestate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,16 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, event: Event, *, trace: str, sequence: int, now: datetime, cause: str | None = None) -> str:
+    def add(
+        self,
+        event: Event,
+        *,
+        trace: str,
+        sequence: int,
+        now: datetime,
+        cause: str | None = None,
+        tracestate: str = "",
+    ) -> str:
         """Take an event to be said; returns its message id. Raises Unsendable for what nobody could read."""
         ce_type = event.ce_type()
         if MODELS.get(ce_type) is not type(event):
@@ -56,6 +65,8 @@ class Outbox:
             ("content-type", "application/json"),
             ("traceparent", trace),
         ]
+        if tracestate:
+            headers.append(("tracestate", tracestate))
         if cause:
             headers.append(("ce_causationid", cause))
         self._rows.append(

@@ -18,7 +18,7 @@ from shared.contracts.envelope import FieldError
 from shared.messaging.decode import REMEDIES
 from shared.messaging.message import Done, Outcome
 from shared.messaging.retry import transient
-from shared.telemetry.tracing import Tracing
+from shared.telemetry.tracing import Tracing, valid_tracestate
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +67,7 @@ class RequestContext:
     trace: str
     scope: str
     fingerprint: str
+    tracestate: str = ""
 
 
 async def request_context(request: Request) -> RequestContext:
@@ -88,7 +89,8 @@ async def request_context(request: Request) -> RequestContext:
         fingerprint = hashlib.sha256(query + b"\n" + await request.body()).hexdigest()
     actor = request.headers.get("x-actor", "api")[:60]
     trace = str(request.scope.get("oms.trace", ""))
-    return RequestContext(key, actor, trace, f"{request.method} {request.url.path}"[:500], fingerprint)
+    state = str(request.scope.get("oms.tracestate", ""))
+    return RequestContext(key, actor, trace, f"{request.method} {request.url.path}"[:500], fingerprint, state)
 
 
 Context = Annotated[RequestContext, Depends(request_context)]
@@ -194,10 +196,13 @@ class Edge:
             return
         started = time.perf_counter()
         status = 0
-        traceparent = dict(scope["headers"]).get(b"traceparent")
-        parent = traceparent.decode("ascii", "replace") if traceparent else None
+        headers = dict(scope["headers"])
+        parent = headers.get(b"traceparent", b"").decode("ascii", "replace") or None
         span = self._tracing.server_span(scope["method"], None, parent)
         scope["oms.trace"] = span.traceparent
+        scope["oms.tracestate"] = valid_tracestate(
+            headers.get(b"tracestate", b"").decode("ascii", "replace"), parent
+        )
 
         async def answered(message: MutableMapping[str, Any]) -> None:
             nonlocal status

@@ -1,6 +1,7 @@
 """The HTTP side of a service process: its API, its health and its metrics on one port."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,17 @@ from shared.runtime.http import Edge, create_app
 
 if TYPE_CHECKING:
     from shared.runtime.service import Service
+
+
+class CannotListen(OSError):
+    """The HTTP address of the settings is taken or not ours; `remedy` names the settings."""
+
+    def __init__(self, address: str, error: OSError, prefix: str) -> None:
+        super().__init__(error.strerror or str(error))
+        self.address = address
+        self.remedy = (
+            f"end what listens there, or set {prefix}HTTP_PORT (0: any free port) or {prefix}HTTP_HOST"
+        )
 
 
 class HttpServer:
@@ -31,9 +43,10 @@ class HttpServer:
         return int(self._server.servers[0].sockets[0].getsockname()[1])
 
     async def start(self, *, with_api: bool) -> None:
-        """Listen, with the service's API or with health and metrics only; ends the process when the port is taken."""
+        """Listen, with the service's API or with health and metrics only. Raises CannotListen (a taken port)."""
+        listening = self._listen()
         self._server = server = _Server(self._config(build_app(self._service, with_api=with_api)))
-        self._task = asyncio.create_task(server.serve())
+        self._task = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:
             if self._task.done():
                 await self._task
@@ -47,6 +60,18 @@ class HttpServer:
         with suppress(asyncio.CancelledError):
             await self._task
 
+    def _listen(self) -> socket.socket:
+        # uvicorn would log a taken port as a bare error and call sys.exit inside the event loop.
+        settings = self._service.settings
+        host, port = settings.http_host, settings.http_port
+        try:
+            return socket.create_server(
+                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+            )
+        except OSError as error:
+            prefix = str(settings.model_config.get("env_prefix", ""))
+            raise CannotListen(f"{host}:{port}", error, prefix) from None
+
     def _config(self, app: FastAPI) -> uvicorn.Config:
         settings = self._service.settings
         seconds = self._service.metrics.histogram(
@@ -58,8 +83,6 @@ class HttpServer:
 
         return uvicorn.Config(
             Edge(app, tracing=self._service.tracing, observe=observe, limit=settings.max_body_bytes),
-            host=settings.http_host,
-            port=settings.http_port,
             log_config=None,
             access_log=False,
             lifespan="off",

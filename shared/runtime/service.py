@@ -16,7 +16,7 @@ from shared.db.bulk import Session
 from shared.db.engine import create_engine
 from shared.db.idempotency import IdempotencyKey
 from shared.db.ids import new_id
-from shared.db.migrate import head, revision
+from shared.db.migrate import schema as schema_of
 from shared.db.transaction import Transaction, UnitOfWork
 from shared.messaging import dead_letters, schema, upkeep
 from shared.messaging.consumer import Consumer
@@ -28,7 +28,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.retry import backoff, transient
 from shared.runtime.commands import Commands
 from shared.runtime.http import RequestContext
-from shared.runtime.server import HttpServer
+from shared.runtime.server import CannotListen, HttpServer
 from shared.runtime.settings import ServiceSettings
 from shared.telemetry import tracing as telemetry
 from shared.telemetry.metrics import Metrics
@@ -42,6 +42,7 @@ ROLES = ("api", "consumer", "relay", "jobs")
 EXIT_STUCK = 70
 EXIT_MESSAGES_LOST = 71
 EXIT_WRONG_SCHEMA = 72
+EXIT_CANNOT_LISTEN = 73
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,10 @@ class Service(Generic[S, C]):
         actor: str = "api",
     ) -> Outcome:
         """Carry out a command once. Under an Idempotency-Key, asking again answers what was answered."""
-        trace = request.trace if request is not None else self.tracing.new_trace()
-        command = Command(new_id(), value, request.actor if request is not None else actor, trace)
+        if request is None:
+            command = Command(new_id(), value, actor, self.tracing.new_trace())
+        else:
+            command = Command(new_id(), value, request.actor, request.trace, request.tracestate)
         key = None
         if request is not None and request.idempotency_key is not None:
             key = IdempotencyKey(request.scope, request.idempotency_key, request.fingerprint)
@@ -149,8 +152,12 @@ class Service(Generic[S, C]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        async with self.running(roles):
-            await self._stop.wait()
+        try:
+            async with self.running(roles):
+                await self._stop.wait()
+        except CannotListen as error:
+            log.critical("cannot listen", at=error.address, error=str(error), remedy=error.remedy)
+            return EXIT_CANNOT_LISTEN
         return self.exit_code
 
     def stop(self, exit_code: int = 0) -> None:
@@ -210,16 +217,14 @@ class Service(Generic[S, C]):
                 await self._sleep(pause)
 
     async def _check_schema(self) -> None:
-        found, expected = await revision(self.engine), head(self.name)
-        if found != expected:
-            log.critical(
-                "wrong schema",
-                found=found,
-                expected=expected,
-                remedy=f"run: python -m services.{self.name} migrate",
-            )
+        found = await schema_of(self.engine, self.name)
+        revisions = {"found": found.found, "expected": found.expected}
+        if found.problem is not None:
+            log.critical("wrong schema", **revisions, problem=found.problem, remedy=found.remedy)
             self.stop(EXIT_WRONG_SCHEMA)
-        self.metrics.build_info.labels(self.settings.version, str(found)).set(1)
+        elif found.newer:
+            log.warning("schema is newer than this release, as while a release is rolled out", **revisions)
+        self.metrics.build_info.labels(self.settings.version, str(found.found)).set(1)
 
     async def _drain(self, starting: asyncio.Task[None]) -> None:
         """Stop taking work, finish what is under way, send what was committed, leave. Bounded."""

@@ -38,6 +38,7 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     TraceFlags,
+    TraceState,
     set_span_in_context,
 )
 from opentelemetry.trace import Span as SdkSpan
@@ -119,6 +120,25 @@ def parse_traceparent(text: str | None) -> TraceParent | None:
     if more is not None and version == "00":
         return None
     return TraceParent(trace_id, span_id, flags[1] in _ODD)
+
+
+# W3C asks for at least these sizes to be passed on; longer ones nobody has to.
+_MOST_MEMBERS, _LONGEST_STATE = 32, 512
+_MEMBER = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x21-\x2b\x2d-\x3c\x3e-\x7e ]{0,256}")
+
+
+def valid_tracestate(text: str | None, traceparent: str | None) -> str:
+    """A W3C `tracestate` that may be passed on with its `traceparent`; empty for anything else. Never raises.
+
+    It is what tracing systems tell their own further down the line; we only carry it, and half of it would be a lie.
+    """
+    if not text or len(text) > _LONGEST_STATE or parse_traceparent(traceparent) is None:
+        return ""
+    members = [member.strip(" \t") for member in text.split(",")]
+    named = [member for member in members if member]
+    if len(named) > _MOST_MEMBERS or not all(_MEMBER.fullmatch(member) for member in named):
+        return ""
+    return ",".join(named)
 
 
 def is_sampled(traceparent: str | None) -> bool:
@@ -268,6 +288,7 @@ class Tracing:
         partition: int | None = None,
         offset: int | None = None,
         message_id: str | None = None,
+        tracestate: str = "",
     ) -> ProcessSpan | None:
         """The span of handling one message, or None unless its traceparent is valid and sampled.
 
@@ -294,7 +315,14 @@ class Tracing:
         if attributes:
             values.update(attributes)
         return self._start(
-            Span, f"process {topic}", SpanKind.CONSUMER, parent, _links([traceparent]), values, start_ns
+            Span,
+            f"process {topic}",
+            SpanKind.CONSUMER,
+            parent,
+            _links([traceparent]),
+            values,
+            start_ns,
+            tracestate,
         )
 
     def batch_span(
@@ -396,11 +424,12 @@ class Tracing:
         links: Sequence[Link],
         attributes: Attributes | None,
         start_ns: int | None = None,
+        tracestate: str = "",
     ) -> _SpanT:
         assert self._pipeline is not None  # noqa: S101 - every caller looked
         span = self._pipeline.tracer.start_span(
             name,
-            context=_context(parent),
+            context=_context(parent, tracestate),
             kind=kind,
             attributes=attributes,
             links=links,
@@ -457,15 +486,20 @@ def _format(trace_id: int, span_id: int, sampled: bool) -> str:
     return f"00-{trace_id:032x}-{span_id:016x}-{'01' if sampled else '00'}"
 
 
-def _remote(parent: TraceParent) -> SpanContext:
+def _remote(parent: TraceParent, tracestate: str = "") -> SpanContext:
     flags = TraceFlags(TraceFlags.SAMPLED if parent.sampled else TraceFlags.DEFAULT)
-    return SpanContext(int(parent.trace_id, 16), int(parent.span_id, 16), is_remote=True, trace_flags=flags)
+    state = TraceState.from_header([tracestate]) if tracestate else None
+    return SpanContext(int(parent.trace_id, 16), int(parent.span_id, 16), True, flags, state)
 
 
-def _context(parent: TraceParent | None) -> Context:
+def _context(parent: TraceParent | None, tracestate: str = "") -> Context:
     """Always explicit, so that no parent is ever found by accident in a context variable."""
     nothing = Context()
-    return nothing if parent is None else set_span_in_context(NonRecordingSpan(_remote(parent)), nothing)
+    return (
+        nothing
+        if parent is None
+        else set_span_in_context(NonRecordingSpan(_remote(parent, tracestate)), nothing)
+    )
 
 
 def _links(traceparents: Iterable[str | None]) -> list[Link]:

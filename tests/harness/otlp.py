@@ -37,6 +37,7 @@ class Span:
     status_message: str
     start_ns: int
     end_ns: int
+    trace_state: str = ""
 
     @property
     def traceparent(self) -> str:
@@ -147,6 +148,7 @@ def decode(body: bytes) -> list[Span]:
                 error=span.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
                 start_ns=span.start_time_unix_nano,
                 end_ns=span.end_time_unix_nano,
+                trace_state=span.trace_state,
             )
             for scope in resource_spans.scope_spans
             for span in scope.spans

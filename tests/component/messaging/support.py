@@ -2,14 +2,10 @@
 
 import asyncio
 import json
-import os
-import signal
-import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -17,9 +13,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from shared.contracts.orders import RefundIssued
 from shared.contracts.payments import PaymentCaptured
 from shared.runtime.service import Service
+from tests.harness.process import Process, spawned
 from tests.harness.service import Wire
 
-ROOT = Path(__file__).parents[3]
 CURSED = 666
 """An amount that makes tally's handler fail."""
 
@@ -92,26 +88,6 @@ async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.close()
 
 
-class Process:
-    """A tally service in a process of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process, log: list[dict[str, Any]]) -> None:
-        self.pid = process.pid
-        self.log = log
-        self._process = process
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    async def ended(self, patience: float = 60.0) -> int:
-        """Its exit code; it must end by itself."""
-        return await asyncio.wait_for(self._process.wait(), patience)
-
-    def said(self, event: str) -> list[dict[str, Any]]:
-        """Log lines with this text."""
-        return [line for line in self.log if line.get("event") == event]
-
-
 @asynccontextmanager
 async def process(
     database_url: str,
@@ -133,25 +109,5 @@ async def process(
         "drain_seconds": 10.0,
         **more,
     }
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.component.messaging.process", roles, fault, json.dumps(settings),
-        cwd=ROOT, env=dict(os.environ), stderr=asyncio.subprocess.PIPE, limit=2**20,
-    )  # fmt: skip
-    log: list[dict[str, Any]] = []
-    reading = asyncio.create_task(_read(child, log))
-    try:
-        yield Process(child, log)
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-        await reading
-
-
-async def _read(child: asyncio.subprocess.Process, log: list[dict[str, Any]]) -> None:
-    assert child.stderr is not None
-    async for line in child.stderr:
-        try:
-            log.append(json.loads(line))
-        except ValueError:
-            log.append({"event": line.decode(errors="replace").strip()})
+    async with spawned("tests.component.messaging.process", roles, fault, json.dumps(settings)) as child:
+        yield child

@@ -1,8 +1,11 @@
 """What goes in has its effect once and comes out in order."""
 
+import orjson
+
 from deploy.local import Platform
 from shared.contracts.orders import RefundIssued
-from tests.component.messaging.support import amounts_by_order, captured, say_many
+from shared.messaging.message import Command
+from tests.component.messaging.support import amounts_by_order, captured, headers, say_many
 from tests.harness.service import Wire
 from tests.harness.tally import sums, tallying
 
@@ -18,6 +21,44 @@ async def test_every_message_counts_once_and_answers_leave_in_order(
         said = await topics.expect(RefundIssued, count=40)
         assert amounts_by_order(said) == {f"o{number}": [1, 2, 3, 4, 5] for number in range(8)}
         assert len(topics.all(RefundIssued)) == 40
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+STATES = {
+    "carried": ([("traceparent", TRACE.encode()), ("tracestate", b"bank=a1, other=2")], "bank=a1,other=2"),
+    "broken": ([("traceparent", TRACE.encode()), ("tracestate", b"\xff\x00=1")], None),
+    "orphan": ([("tracestate", b"bank=a1")], None),
+    "none": ([("traceparent", TRACE.encode())], None),
+}
+
+
+async def test_the_state_of_other_tracing_systems_travels_with_its_trace(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
+    for order, (extra, _) in STATES.items():
+        event = captured(order)
+        body = event.model_dump_json(exclude_none=True).encode()
+        await topics.raw(event.topic, order.encode(), body, [*headers(ce_id=order.encode()), *extra])
+    async with tallying(platform, prefix=topic_prefix):
+        await topics.expect(RefundIssued, count=len(STATES))
+    said = {message["ce_subject"]: message for message in topics.headers}
+    assert {order: message.get("tracestate") for order, message in said.items()} == {
+        order: state for order, (_, state) in STATES.items()
+    }
+    assert said["carried"]["traceparent"] == TRACE
+
+
+async def test_a_trace_that_is_not_followed_gives_no_state(platform: Platform, topic_prefix: str) -> None:
+    other = TRACE.replace("4bf9", "5bf9")
+    event = RefundIssued(order_id="o", request_id="r", payment_id="p", amount=1, currency="EUR")
+    async with tallying(platform, prefix=topic_prefix, roles=("api",)) as service:
+        for trace in (TRACE, other):
+            async with service.service.transaction() as tx:
+                tx.emit(event, trace=trace, cause=Command("c", None, "jane", TRACE, "desk=7"))
+        rows = await service.rows("SELECT headers FROM outbox ORDER BY id")
+        followed, linked = (dict(orjson.loads(row["headers"])) for row in rows)
+    assert (followed["traceparent"], followed["tracestate"]) == (TRACE, "desk=7")
+    assert (linked["traceparent"], linked.get("tracestate")) == (other, None)
 
 
 async def test_two_processes_share_the_work(platform: Platform, topic_prefix: str, topics: Wire) -> None:

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.telemetry import tracing
-from shared.telemetry.tracing import TraceParent, is_sampled, parse_traceparent, same_trace
+from shared.telemetry.tracing import (
+    TraceParent,
+    is_sampled,
+    parse_traceparent,
+    same_trace,
+    valid_tracestate,
+)
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -128,3 +134,38 @@ def test_cost_an_unsampled_message_is_not_even_parsed(monkeypatch: pytest.Monkey
         is_sampled(f"00-{TRACE}-{SPAN}-00")
         is_sampled(None)
     assert parsed == []
+
+
+@pytest.mark.parametrize(
+    ("given", "carried"),
+    [
+        ("vendor=value", "vendor=value"),
+        ("a=1,b@c=2 3,,d_-*/=!~", "a=1,b@c=2 3,d_-*/=!~"),
+        (" a=1 ,\tb=2", "a=1,b=2"),
+        (",".join(f"k{number}=v" for number in range(32)), ",".join(f"k{number}=v" for number in range(32))),
+        (",".join(f"k{number}=v" for number in range(33)), ""),
+        ("a=" + "v" * 255, "a=" + "v" * 255),
+        ("a=" + "v" * 257, ""),
+        ("a=" + "v" * 250 + ",b=" + "v" * 250 + ",c=12345", ""),
+        ("A=1", ""),
+        ("novalue", ""),
+        ("a=1=2", ""),
+        ("a=\x00", ""),
+        ("a=\n", ""),
+        ("a=ü", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_tracestate_is_carried_whole_or_not_at_all(given: str | None, carried: str) -> None:
+    assert valid_tracestate(given, VALID) == carried
+
+
+def test_a_tracestate_without_its_traceparent_says_nothing() -> None:
+    assert valid_tracestate("a=1", None) == valid_tracestate("a=1", "00-rubbish") == ""
+
+
+@given(st.text(), st.one_of(st.none(), st.just(VALID), st.text()))
+def test_no_tracestate_raises(text: str, traceparent: str | None) -> None:
+    carried = valid_tracestate(text, traceparent)
+    assert valid_tracestate(carried, VALID) == carried

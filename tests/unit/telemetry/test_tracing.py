@@ -131,6 +131,13 @@ def test_no_process_span_without_a_sampled_creation(
     assert started == []
 
 
+def test_what_other_tracing_systems_keep_goes_along(traced: Tracing, sink: Sink) -> None:
+    span = traced.process_span("order.placed", SAMPLED, tracestate="vendor=1,other=2")
+    assert span is not None
+    span.end()
+    assert arrived(traced, sink)["process order.placed"].trace_state == "vendor=1,other=2"
+
+
 def test_a_process_span_covers_the_time_it_is_told(traced: Tracing, sink: Sink) -> None:
     span = traced.process_span("order.placed", SAMPLED, start_ns=1_000)
     assert span is not None
