@@ -5,11 +5,12 @@ from datetime import timedelta
 from services.orders.domain.saga import State
 from services.orders.handlers.pass_deadlines import PassDeadlines, pass_deadlines
 from services.orders.settings import Settings
-from services.orders.store import Store
+from services.orders.store import Stage, Store
 from shared.messaging.message import Done
 from shared.runtime.service import Job, Service
 
 _AT_ONCE = 200
+_EMPTY = Stage(0, 0.0, 0.0)
 
 
 async def look_at_deadlines(service: Service[Store, Settings]) -> int:
@@ -19,13 +20,19 @@ async def look_at_deadlines(service: Service[Store, Settings]) -> int:
 
 
 async def measure(service: Service[Store, Settings]) -> int:
-    """Counts open orders by state, and those that need a person."""
+    """Counts open orders by state and how long they stand there, those overdue, and those that need a person."""
     async with service.read() as store:
-        counts = await store.listing.counts()
+        stages = await store.listing.stages()
         waiting = await store.listing.attention()
+        overdue = await store.listing.overdue()
+    metrics = service.metrics
     for state in State:
-        service.metrics.saga_active.labels(state.value).set(counts.get(state.value, 0))
-    service.metrics.gauge("orders_needing_attention", "Orders that need a person").set(waiting)
+        stage = stages.get(state.value, _EMPTY)
+        metrics.saga_active.labels(state.value).set(stage.count)
+        metrics.saga_state_age_seconds.labels(state.value, "max").set(stage.longest)
+        metrics.saga_state_age_seconds.labels(state.value, "p95").set(stage.long)
+    metrics.saga_deadline_overdue.set(overdue)
+    metrics.gauge("orders_needing_attention", "Orders that need a person").set(waiting)
     return 0
 
 

@@ -13,6 +13,7 @@ from shared.contracts.envelope import Event
 from shared.db.bulk import Session
 from shared.messaging.message import Command, Message
 from shared.messaging.outbox import Outbox
+from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Span, Tracing, same_trace
 
 S = TypeVar("S")
@@ -25,19 +26,22 @@ class Transaction(Generic[S, C]):
     """What a handler works with. `now` is database time (UTC), the only clock a handler knows.
 
     `store` reads and writes rows, `settings` and `ports` are the service's; `emit` says something to
-    the world, which happens if and only if the transaction commits.
+    the world and `measure` records a metric, which happens if and only if the transaction commits.
     """
 
     def __init__(
-        self, *, now: datetime, store: S, settings: C, ports: Any, outbox: Outbox, tracing: Tracing
-    ) -> None:
+        self, *, now: datetime, store: S, settings: C, ports: Any, outbox: Outbox, tracing: Tracing,
+        metrics: Metrics,
+    ) -> None:  # fmt: skip
         self.now = now
         self.store = store
         self.settings = settings
         self.ports = ports
+        self.metrics = metrics
         self._outbox = outbox
         self._tracing = tracing
         self._spans: list[Span] = []
+        self._measurements: list[Callable[[], object]] = []
 
     def emit(self, event: Event, *, trace: str, cause: Cause = None, sequence: int = 1) -> None:
         """Say `event` when this commits. The caller holds the lock of the aggregate it is about.
@@ -64,10 +68,20 @@ class Transaction(Generic[S, C]):
         self._spans.append(span)
         return span.traceparent
 
+    def measure(self, record: Callable[[], object]) -> None:
+        """Record something in `metrics` when this commits: what is rolled back and tried again counts once.
+
+        `record` is quick and cannot fail, as in `tx.measure(tx.metrics.saga_started.inc)`.
+        """
+        self._measurements.append(record)
+
     def close(self, error: BaseException | None) -> None:
-        """End the spans begun here; called once, after the commit or the rollback."""
+        """End the spans begun here and record what was measured; called once, after the commit or the rollback."""
         for span in self._spans:
             span.end(error=error)
+        if error is None:
+            for record in self._measurements:
+                record()
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,7 @@ class UnitOfWork(Generic[S, C]):
     settings: C
     ports: Any
     tracing: Tracing
+    metrics: Metrics
     make_outbox: Callable[[], Outbox]
     wake_relay: Callable[[], None]
 
@@ -99,6 +114,7 @@ class UnitOfWork(Generic[S, C]):
                     ports=self.ports,
                     outbox=outbox,
                     tracing=self.tracing,
+                    metrics=self.metrics,
                 )
                 yield session, transaction
                 said = await outbox.flush(session)

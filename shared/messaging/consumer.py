@@ -82,7 +82,6 @@ class Consumer:
         self._breaker_limit = breaker_limit
         self._failed_in_a_row = 0
         self._alive_at = time.monotonic()
-        self._handled = metrics.counter("messages_handled_total", "Messages settled", ("handler", "outcome"))
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Settle every record of a batch. Records of one partition stand in its order."""
@@ -213,9 +212,9 @@ class Consumer:
             seconds
         )
         if error is not None:
-            self._handled.labels(route.name, outcome).inc(len(part))
+            self._metrics.messages_handled.labels(route.name, outcome).inc(len(part))
             return
-        self._handled.labels(route.name, outcome).inc(len(new))
+        self._metrics.messages_handled.labels(route.name, outcome).inc(len(new))
         self._metrics.inbox_duplicates.inc(len(part) - len(new))
         now = time.time()
         for message in new:

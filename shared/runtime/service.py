@@ -95,6 +95,7 @@ class Service(Generic[S, C]):
             settings=settings,
             ports=ports,
             tracing=self.tracing,
+            metrics=self.metrics,
             make_outbox=lambda: Outbox(f"/oms/{name}", settings.outbox_shards, settings.topic_prefix),
             wake_relay=self._wake_relays,
         )

@@ -60,9 +60,13 @@ class Metrics:
 
         # --- Handlers: rate, errors, duration ---
 
-        # One message from fetch to commit; outcome: handled, duplicate, parked, failed.
+        # One transaction of a handler, whatever number of messages shares it; outcome: handled, failed.
         self.message_process_seconds = self.histogram(
-            "message_process_seconds", "Time to process a message", ("topic", "handler", "outcome")
+            "message_process_seconds", "Time to process a batch", ("topic", "handler", "outcome")
+        )
+        # Messages that had their effect, and those of attempts that failed (tried again, or parked).
+        self.messages_handled = self.counter(
+            "messages_handled_total", "Messages settled", ("handler", "outcome")
         )
         # Transactions tried again, by class of the error (deadlock, connection, ...).
         self.message_retries = self.counter(
@@ -134,17 +138,23 @@ class Metrics:
 
         # Orders captured.
         self.saga_started = self.counter("saga_started_total", "Sagas started")
-        # Orders ended; outcome: completed, cancelled and why.
+        # Orders ended; outcome: completed, or why it was cancelled (out_of_stock, payment_deadline, ...).
         self.saga_finished = self.counter("saga_finished_total", "Sagas finished", ("outcome",))
         # Orders under way, by the state people see.
         self.saga_active = self.gauge("saga_active", "Sagas not finished", ("state",))
-        # How long orders have been in their state; stat: max, p95.
-        self.saga_state_age_seconds = self.gauge("saga_state_age_seconds", "Age of states", ("state", "stat"))
+        # How long orders under way have stood as they are, nothing heard and nothing done; stat: max, p95.
+        self.saga_state_age_seconds = self.gauge(
+            "saga_state_age_seconds", "Time since orders under way changed", ("state", "stat")
+        )
         # From capture to end.
         self.saga_duration_seconds = self.histogram(
             "saga_duration_seconds", "Time from start to end of a saga", ("outcome",), LONG
         )
-        # Orders past a deadline that no rule has dealt with.
+        # Deadlines that passed unanswered, by what was waited for (stock, payment, delivery, ...).
+        self.saga_deadlines_passed = self.counter(
+            "saga_deadlines_passed_total", "Deadlines passed", ("waited_for",)
+        )
+        # Orders past a deadline that was not looked at: nobody does, or answers wait unread.
         self.saga_deadline_overdue = self.gauge("saga_deadline_overdue", "Sagas past their deadline")
         # Steps that take something back: release, refund, void, recall.
         self.saga_compensations = self.counter("saga_compensations_total", "Compensating steps", ("step",))

@@ -115,3 +115,12 @@ def test_topics_are_named_noun_past_verb() -> None:
     assert [
         model.topic for model in MODELS.values() if not re.fullmatch(r"[a-z]+\.[a-z_]+", model.topic)
     ] == []
+
+
+def test_every_metric_that_is_declared_is_set_somewhere() -> None:
+    """A metric nobody sets is a dashboard panel that shows nothing and an alert that never fires."""
+    declaring = ROOT / "shared/telemetry/metrics.py"
+    declared = re.findall(r"self\.(\w+) = self\.(?:counter|gauge|histogram)\(", declaring.read_text())
+    code = "".join(path.read_text() for path in SOURCES if path != declaring)
+    assert len(declared) > 20
+    assert not [name for name in declared if not re.search(rf"metrics\.{name}\b", code)]

@@ -39,6 +39,11 @@ class Wait:
         return f"{self.kind}:{self.subject}" if self.subject else self.kind
 
 
+def kind_of(key: str) -> str:
+    """The kind of the wait that has this key."""
+    return key.partition(":")[0]
+
+
 def waits(order: Order) -> Iterator[Wait]:
     """Everything the order waits for now."""
     said, reservation = order.facts.said, order.reservation

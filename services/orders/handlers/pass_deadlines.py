@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.orders.domain.deadlines import passed
+from services.orders.domain.deadlines import kind_of, passed
 from services.orders.domain.facts import Facts
 from services.orders.handlers.settling import settle, speak
 from services.orders.store import Tx
@@ -39,6 +39,8 @@ async def _pass(command: Command[PassDeadlines], tx: Tx) -> Outcome:
             facts = Facts(passed=dict.fromkeys(keys, tx.now))
             held.learn(facts, "deadline", command.actor, {"passed": list(keys)})
             settle(held, tx, command)
+            for key in keys:
+                tx.measure(tx.metrics.saga_deadlines_passed.labels(kind_of(key)).inc)
     await tx.store.orders.save(orders.values(), windows)
     for held in orders.values():
         speak(held, tx)

@@ -4,6 +4,7 @@ from typing import Any
 
 from services.orders.domain.saga import decide
 from services.orders.handlers.events import event_of, noted
+from services.orders.handlers.measuring import measure
 from services.orders.store import Held, Said, Tx
 from shared.messaging.message import Command, Message
 
@@ -13,12 +14,12 @@ def settle(held: Held, tx: Tx, cause: Message[Any] | Command[Any]) -> None:
     held.order, said = decide(held.order, tx.now)
     for saying in said:
         event = event_of(saying, held)
-        sequence = held.note(*noted(saying))
-        if event is not None:
-            held.said.append(Said(event, sequence, cause))
+        held.said.append(Said(saying, event, held.note(*noted(saying)), cause))
 
 
 def speak(held: Held, tx: Tx) -> None:
-    """Emit what was said. The order is locked, or was inserted, in this transaction."""
+    """Emit and count what was said. The order is locked, or was inserted, in this transaction."""
     for said in held.said:
-        tx.emit(said.event, trace=held.trace, cause=said.cause, sequence=said.sequence)
+        if said.event is not None:
+            tx.emit(said.event, trace=held.trace, cause=said.cause, sequence=said.sequence)
+        measure(said, held, tx)

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from services.orders.settings import Settings
 from services.orders.store.held import Entry, Held, Said
-from services.orders.store.listing import Listing
+from services.orders.store.listing import Listing, Stage
 from services.orders.store.orders import EXPECTED, Name, Named, Orders, name_of
 from shared.db.bulk import Session
 from shared.db.transaction import Transaction
@@ -27,4 +27,4 @@ class Store:
 
 Tx: TypeAlias = Transaction[Store, Settings]
 
-__all__ = ["EXPECTED", "Entry", "Held", "Name", "Named", "Said", "Store", "Tx", "name_of"]
+__all__ = ["EXPECTED", "Entry", "Held", "Name", "Named", "Said", "Stage", "Store", "Tx", "name_of"]

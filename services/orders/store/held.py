@@ -7,6 +7,7 @@ from typing import Any
 
 from services.orders.domain.facts import Facts, join
 from services.orders.domain.order import Order
+from services.orders.domain.sayings import Saying
 from shared.contracts.envelope import Event
 from shared.messaging.message import Command, Message
 
@@ -25,9 +26,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An event that is to be emitted under this version of its order, and what caused it."""
+    """What an order says under this version of it, the event to emit (None: to people only), and what caused it."""
 
-    event: Event
+    saying: Saying
+    event: Event | None
     sequence: int
     cause: Message[Any] | Command[Any]
 

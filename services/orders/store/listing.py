@@ -31,6 +31,15 @@ class Filter:
     needs_attention: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Open orders of one state: how many, and the longest and the 95th percentile of seconds since they changed."""
+
+    count: int
+    longest: float
+    long: float
+
+
 class Listing:
     """Read-only views."""
 
@@ -56,16 +65,30 @@ class Listing:
         query = select(order_timeline).where(order_timeline.c.order_id == order_id)
         return await self._session.execute(query.order_by(order_timeline.c.sequence))
 
-    async def counts(self) -> dict[str, int]:
-        """Open orders by state."""
-        query = select(orders.c.state, func.count().label("count")).where(orders.c.is_open)
+    async def stages(self) -> dict[str, Stage]:
+        """Open orders by state: how many, and how long ago they changed."""
+        age = func.extract("epoch", func.now() - orders.c.changed_at)
+        query = select(
+            orders.c.state,
+            func.count().label("count"),
+            func.max(age).label("longest"),
+            func.percentile_cont(0.95).within_group(age).label("long"),
+        ).where(orders.c.is_open)
         return {
-            row["state"]: row["count"] for row in await self._session.execute(query.group_by(orders.c.state))
+            row["state"]: Stage(row["count"], float(row["longest"]), float(row["long"]))
+            for row in await self._session.execute(query.group_by(orders.c.state))
         }
 
     async def attention(self) -> int:
         """Orders that need a person."""
-        query = select(func.count().label("count")).where(orders.c.needs_attention)
+        return await self._count(orders.c.needs_attention)
+
+    async def overdue(self) -> int:
+        """Orders whose next look, due at a deadline, did not happen yet."""
+        return await self._count(orders.c.deadline_at < func.now())
+
+    async def _count(self, condition: ColumnElement[bool]) -> int:
+        query = select(func.count().label("count")).where(condition)
         return int((await self._session.execute(query))[0]["count"])
 
     async def purge(self, over_since: datetime, expected_since: datetime, limit: int) -> int:

@@ -14,7 +14,7 @@ from shared.contracts.fulfillment import (
     ShipmentLine,
     ShipmentLost,
 )
-from shared.contracts.inventory import Allocation, Place, StockReserved
+from shared.contracts.inventory import Allocation, Place, Shortage, StockRejected, StockReserved
 from shared.contracts.orders import PaymentRequest
 from shared.contracts.payments import (
     PaymentAuthorized,
@@ -72,6 +72,12 @@ def reserved(order_id: str, places: dict[str, dict[str, int]] | None = None) -> 
             for line, quantity in lines.items()
         ),
     )
+
+
+def rejected(order_id: str) -> StockRejected:
+    """Nothing is held, because one SKU is short."""
+    short = Shortage(sku="MUG", requested=3, available=2, reason="not_enough_stock")
+    return StockRejected(order_id=order_id, shortages=(short,))
 
 
 def authorized(order_id: str, amount: int = 7500, payment_id: str = "P1") -> PaymentAuthorized:

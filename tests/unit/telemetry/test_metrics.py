@@ -23,6 +23,7 @@ UNSAMPLED = SAMPLED[:-1] + "0"
 # The catalogue of the operations notes: name as exported, labels.
 CATALOGUE: Mapping[str, tuple[str, ...]] = {
     "oms_message_process_seconds": ("topic", "handler", "outcome"),
+    "oms_messages_handled_total": ("handler", "outcome"),
     "oms_message_retries_total": ("class",),
     "oms_inbox_duplicates_total": (),
     "oms_messages_parked_total": ("topic", "reason"),
@@ -46,6 +47,7 @@ CATALOGUE: Mapping[str, tuple[str, ...]] = {
     "oms_saga_active": ("state",),
     "oms_saga_state_age_seconds": ("state", "stat"),
     "oms_saga_duration_seconds": ("outcome",),
+    "oms_saga_deadlines_passed_total": ("waited_for",),
     "oms_saga_deadline_overdue": (),
     "oms_saga_compensations_total": ("step",),
     "oms_saga_unexpected_event_total": ("state", "event"),
