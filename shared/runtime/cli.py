@@ -86,7 +86,7 @@ async def _serve(build: Callable[[C], Service[Any, C]], values: C, roles: list[s
     # through again and again while batches come and go: a quarter of all processor time.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)
     return await service.run(roles)
 
 
