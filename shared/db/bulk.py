@@ -75,6 +75,19 @@ class Session:
         statement = _insert(table, names, ignore_duplicates, tuple(returning))
         return await self._run(statement, _arrays(table, names, rows), fetch=bool(returning))
 
+    async def insert_missing(self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str) -> list[Any]:
+        """Insert rows unless they are there already; returns the `key` of those that were there.
+
+        For rows that are nearly all new: then one number comes back, not every row.
+        """
+        if not rows:
+            return []
+        names = tuple(rows[0])
+        statement = _insert_missing(table, names, key)
+        answer = await self._run(statement, [*_arrays(table, names, rows), len(rows)])
+        new = answer[0]["new"]
+        return [] if new is None else list({row[key] for row in rows}.difference(new))
+
     async def update(self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]) -> int:
         """Set every other column given in `rows` where the `key` columns match; returns how many rows matched.
 
@@ -111,13 +124,13 @@ class Session:
             return []
         return [dict(row) for row in result.mappings()]
 
-    async def _run(self, statement: str, arrays: list[list[Any]], *, fetch: bool = True) -> list[Row]:
+    async def _run(self, statement: str, arrays: list[Any], *, fetch: bool = True) -> list[Row]:
         async with self._driver.cursor(row_factory=dict_row, binary=True) as cursor:
             await _execute(cursor, statement, arrays)
             return await cursor.fetchall() if fetch else []
 
 
-async def _execute(cursor: AsyncCursor[Any], statement: str, arrays: list[list[Any]]) -> None:
+async def _execute(cursor: AsyncCursor[Any], statement: str, arrays: list[Any]) -> None:
     # Statements come from table definitions and are few: prepared from the first use, planned once.
     await cursor.execute(statement.encode(), arrays, prepare=True)
 
@@ -191,6 +204,14 @@ def _insert(table: Table, names: tuple[str, ...], ignore: bool, returning: tuple
         f" AS u({columns}, position_) ORDER BY position_"
         f"{' ON CONFLICT DO NOTHING' if ignore else ''}"
         f"{' RETURNING ' + _list(returning) if returning else ''}"
+    )
+
+
+@lru_cache(maxsize=256)
+def _insert_missing(table: Table, names: tuple[str, ...], key: str) -> str:
+    return (
+        f"WITH new AS ({_insert(table, names, True, (key,))}) SELECT CASE WHEN count(*) < %b::bigint"
+        f" THEN coalesce(array_agg({_quote(key)}), '{{}}') END AS new FROM new"
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import structlog
@@ -217,9 +218,10 @@ class Consumer:
         self._metrics.messages_handled.labels(route.name, outcome).inc(len(new))
         self._metrics.inbox_duplicates.inc(len(part) - len(new))
         now = time.time()
-        for message in new:
-            age = max(0.0, now - _created(message))
-            observe(self._metrics.message_end_to_end_seconds.labels(message.record.topic), age, message.trace)
+        for topic, messages in groupby(new, lambda message: message.record.topic):
+            histogram = self._metrics.message_end_to_end_seconds.labels(topic)
+            for message in messages:
+                observe(histogram, max(0.0, now - _created(message)), message.trace)
 
     async def _park(self, message: Readable, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"

@@ -148,19 +148,22 @@ REMEDIES = {
 
 
 def _needed(headers: Headers) -> dict[str, str]:
-    needed: dict[str, str] = {}
-    for name, value in headers:
-        if name in _HEADERS and value is not None:
-            needed[name] = value.decode()
-        elif name in _HINTS and value is not None:
-            needed[name] = value.decode("ascii", "replace")
-    return needed
+    return {
+        name: value.decode("utf-8", _NEEDED[name])
+        for name, value in headers
+        if name in _NEEDED and value is not None
+    }
 
 
-_HEADERS = frozenset({"ce_type", "ce_id", "ce_source"})
-_HINTS = frozenset(
-    {"traceparent", "tracestate", "ce_time"}
-)  # good to have; rubbish in them is as good as nothing
+# Which headers are read, and what becomes of one that is not UTF-8: of the last ones rubbish is as good as nothing.
+_NEEDED = {
+    "ce_type": "strict",
+    "ce_id": "strict",
+    "ce_source": "strict",
+    "traceparent": "replace",
+    "tracestate": "replace",
+    "ce_time": "replace",
+}
 
 
 def _object(body: bytes) -> Mapping[str, Any] | None:

@@ -1,6 +1,7 @@
 """The way in: a message is handled in the transaction that remembers it, so it is handled once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from operator import attrgetter
 from uuid import UUID, uuid5
 
 from shared.db.bulk import Session
@@ -22,12 +23,16 @@ def inbox_id(source: str, message_id: str) -> UUID:
     return uuid5(_FOREIGN, f"{source}\n{message_id}")
 
 
-async def first_time(session: Session, consumer: str, ids: Sequence[UUID]) -> set[UUID]:
+async def first_time(session: Session, consumer: str, ids: Collection[UUID]) -> set[UUID]:
     """Claim messages for this transaction; returns those nobody handled before.
 
     Sorted, because two consumers claiming the same ids in opposite order would deadlock; a claim that
     another open transaction holds waits for its end.
     """
-    rows = [{"message_id": message_id, "consumer": consumer} for message_id in sorted(set(ids))]
-    claimed = await session.insert(inbox, rows, ignore_duplicates=True, returning=("message_id",))
-    return {row["message_id"] for row in claimed}
+    wanted = set(ids)
+    rows = [{"message_id": message_id, "consumer": consumer} for message_id in sorted(wanted, key=_NUMBER)]
+    known = await session.insert_missing(inbox, rows, key="message_id")
+    return wanted - set(known)
+
+
+_NUMBER = attrgetter("int")  # compares in C; UUIDs themselves compare in Python

@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from psycopg.errors import SerializationFailure
+
 from services.inventory.domain.reservation import Answer, Fate, Parcel, Reservation
 from services.inventory.domain.sourcing import Allotment, Candidate, Decision
 from services.inventory.store.tables import allocations, parcels, reservations
 from shared.db.bulk import Row, Session
-
-_FIRST = {"answer": Answer.NONE.value, "cancelled": False, "version": 0}
 
 
 class Reservations:
@@ -16,32 +16,44 @@ class Reservations:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._unwritten: set[str] = set()
 
     async def take(self, traces: Mapping[str, str]) -> dict[str, Reservation]:
-        """The reservations of these orders, locked; orders not heard of get an empty one.
+        """The reservations of these orders, locked in order of ids; orders not heard of get an empty one.
 
-        `traces` gives each order's traceparent, kept when this is the first that is heard of it. Insert first,
-        then lock what was there already, each in order of ids and the same in every handler: a batch that
-        waits for another's new row holds nothing yet that the other could be waiting for.
+        `traces` gives each order's traceparent, kept when this is the first that is heard of it. The row of
+        such an order is written by `save`, once and whole.
         """
-        ids = sorted(traces)
-        rows = [{"order_id": order_id, "traceparent": traces[order_id], **_FIRST} for order_id in ids]
-        new = await self._session.insert(reservations, rows, ignore_duplicates=True, returning=("order_id",))
-        fresh = {row["order_id"] for row in new}
-        held = {order_id: Reservation(order_id, traces[order_id]) for order_id in fresh}
-        return held | await self._load([order_id for order_id in ids if order_id not in fresh], lock=True)
+        known = await self._load(sorted(traces), lock=True)
+        self._unwritten = traces.keys() - known.keys()
+        return known | {order_id: Reservation(order_id, traces[order_id]) for order_id in self._unwritten}
 
     async def find(self, order_id: str) -> Reservation | None:
         """One reservation, to be read."""
         return (await self._load([order_id], lock=False)).get(order_id)
 
     async def save(self, before: Mapping[str, Reservation], after: Mapping[str, Reservation]) -> None:
-        """Write what became of the reservations that were taken."""
+        """Write what became of the reservations that were taken.
+
+        Raises SerializationFailure, after which the transaction is tried again, if another process wrote an order
+        meanwhile that nobody had heard of: what it decided must be seen first.
+        """
+        first = [_first_row(after[order_id]) for order_id in sorted(self._unwritten)]
+        written = await self._session.insert(
+            reservations, first, ignore_duplicates=True, returning=("order_id",)
+        )
+        if len(written) < len(first):
+            raise SerializationFailure("an order was first heard of by two processes at once")
         changed = [new for order_id, new in after.items() if new is not before[order_id]]
         answered = [new for new in changed if new.answer is not before[new.order_id].answer]
-        await self._session.update(reservations, [_answer_row(new) for new in answered], key=("order_id",))
+        again = [_answer_row(new) for new in answered if new.order_id not in self._unwritten]
+        await self._session.update(reservations, again, key=("order_id",))
         await self._session.insert(allocations, [row for new in answered for row in _allocations(new)])
-        cancelled = [new for new in changed if new.cancelled and not before[new.order_id].cancelled]
+        cancelled = [
+            new
+            for new in changed
+            if new.cancelled and not before[new.order_id].cancelled and new.order_id not in self._unwritten
+        ]
         await self._session.update(
             reservations, [_cancelled_row(new) for new in cancelled], key=("order_id",)
         )
@@ -80,6 +92,14 @@ def _grouped(rows: Collection[Row]) -> dict[str, list[Row]]:
 
 def _cancelled_row(reservation: Reservation) -> Row:
     return {"order_id": reservation.order_id, "cancelled": True, "version": reservation.version}
+
+
+def _first_row(reservation: Reservation) -> Row:
+    return {
+        **_answer_row(reservation),
+        "traceparent": reservation.trace,
+        "cancelled": reservation.cancelled,
+    }
 
 
 def _answer_row(reservation: Reservation) -> Row:

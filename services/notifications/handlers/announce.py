@@ -23,6 +23,7 @@ async def announce(messages: Sequence[Message[E]], tx: Tx, notice_of: Callable[[
     for message in messages:
         notice = notice_of(message.event)
         deliveries.append(open_delivery(new_id(), notice, contacts[notice.order_id], tx.now))
+    await tx.store.contacts.save(contacts)
     await tx.store.deliveries.add(deliveries)
 
 

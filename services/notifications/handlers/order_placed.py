@@ -22,7 +22,7 @@ async def order_placed(messages: Sequence[Message[OrderPlaced]], tx: Tx) -> None
     waiting = await tx.store.deliveries.waiting(learned)
     released = [address(delivery, learned[delivery.order_id], tx.now) for delivery in waiting]
 
-    await tx.store.contacts.update(list(learned.values()))
+    await tx.store.contacts.save(contacts)
     await tx.store.deliveries.update(released)
 
 

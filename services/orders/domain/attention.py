@@ -6,14 +6,16 @@ overdue parcel arrived); both are worked out here, nothing is stored but what wa
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from services.orders.domain.balance import at_least_zero
 from services.orders.domain.deadlines import waits
 from services.orders.domain.facts import Flag, Operation, Word
-from services.orders.domain.order import Order
 from services.orders.domain.parcels import ENDS, end_of
 from services.orders.domain.sayings import Put
+
+if TYPE_CHECKING:
+    from services.orders.domain.order import Order
 
 _OVERDUE = {
     "hold": "The order is on hold for too long. Release it (POST /orders/{id}/release) or cancel it.",
@@ -48,7 +50,7 @@ class Item:
     resolution: Word | None
 
 
-def needs(order: Order) -> Iterator[Need]:
+def needs(order: "Order") -> Iterator[Need]:
     """Everything that needs a person as the facts stand."""
     yield from _overdue(order)
     yield from _money(order)
@@ -61,17 +63,17 @@ def needs(order: Order) -> Iterator[Need]:
         yield Need(f"contradiction:{key}", "contradiction", text, action)
 
 
-def puts(order: Order) -> list[Put]:
+def puts(order: "Order") -> list[Put]:
     """What is to be put before a person now and was not before."""
     flagged = order.facts.said.flagged
-    new = [need for need in needs(order) if need.key not in flagged]
+    new = [need for need in order.needs if need.key not in flagged]
     return [
         Put(need.key, number, need.kind, need.reason, need.action)
         for number, need in enumerate(new, start=len(flagged) + 1)
     ]
 
 
-def _overdue(order: Order) -> Iterator[Need]:
+def _overdue(order: "Order") -> Iterator[Need]:
     if not order.facts.passed:
         return
     for wait in waits(order):
@@ -81,7 +83,7 @@ def _overdue(order: Order) -> Iterator[Need]:
             yield Need(f"overdue:{wait.key}", "overdue", reason, _OVERDUE[wait.kind])
 
 
-def _failed(order: Order, payment_id: str, key: str, operation: Operation) -> Need:
+def _failed(order: "Order", payment_id: str, key: str, operation: Operation) -> Need:
     failure = order.facts.payments[payment_id].failed.get(key)
     why = failure.reason if failure is not None and failure.reason else "less than asked was done"
     amount = order.facts.said.requests[key].amount
@@ -89,7 +91,7 @@ def _failed(order: Order, payment_id: str, key: str, operation: Operation) -> Ne
     return Need(f"{operation}_failed:{key}", f"{operation}_failed", reason, _FAILED[operation])
 
 
-def _money(order: Order) -> Iterator[Need]:
+def _money(order: "Order") -> Iterator[Need]:
     if not order.facts.payments and not order.confirmed:
         return
     money, total, currency = order.balance, order.terms.total, order.terms.currency
@@ -109,7 +111,7 @@ def _money(order: Order) -> Iterator[Need]:
         yield Need("overpaid", "overpaid", reason, action)
 
 
-def _parcels(order: Order) -> Iterator[Need]:
+def _parcels(order: "Order") -> Iterator[Need]:
     known = order.reservation.parcels if order.reservation is not None else {}
     for key, parcel in order.facts.parcels.items():
         if key not in known:
@@ -127,9 +129,9 @@ def _parcels(order: Order) -> Iterator[Need]:
             yield Need(f"second_end:{key}", "second_end", reason, action)
 
 
-def items(order: Order) -> list[Item]:
+def items(order: "Order") -> list[Item]:
     """Everything that was ever put before people, in that order."""
-    now = {need.key for need in needs(order)}
+    now = {need.key for need in order.needs}
     resolved = order.facts.resolved
     listed = []
     for key, flag in order.facts.said.flagged.items():
@@ -139,12 +141,12 @@ def items(order: Order) -> list[Item]:
     return sorted(listed, key=lambda item: item.flag.number)
 
 
-def needs_person(order: Order) -> bool:
+def needs_person(order: "Order") -> bool:
     """Whether anything is open."""
-    return any(need.key not in order.facts.resolved for need in needs(order))
+    return any(need.key not in order.facts.resolved for need in order.needs)
 
 
-def awaits_decision_on_capture(order: Order) -> bool:
+def awaits_decision_on_capture(order: "Order") -> bool:
     """Whether something is due whose capture failed, and a person has not yet said that it is given up."""
     failed = order.balance.failed("capture")
     undecided = any(f"capture_failed:{key}" not in order.facts.resolved for key in failed)

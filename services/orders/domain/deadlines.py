@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from services.orders.domain.facts import Facts
-from services.orders.domain.order import Order
 from services.orders.domain.parcels import dispatched, end_of
+
+if TYPE_CHECKING:
+    from services.orders.domain.order import Order
 
 Kind = Literal["stock", "payment", "hold", "cancel_answer", "shipment", "delivery", "payment_answer"]
 
@@ -44,7 +46,7 @@ def kind_of(key: str) -> str:
     return key.partition(":")[0]
 
 
-def waits(order: Order) -> Iterator[Wait]:
+def waits(order: "Order") -> Iterator[Wait]:
     """Everything the order waits for now."""
     said, reservation = order.facts.said, order.reservation
     if not order.confirmed and not order.final:
@@ -62,7 +64,7 @@ def waits(order: Order) -> Iterator[Wait]:
     yield from _answers(order.facts)
 
 
-def _parcels(order: Order) -> Iterator[Wait]:
+def _parcels(order: "Order") -> Iterator[Wait]:
     confirmed = order.facts.said.confirmed
     for key, _, parcel in order.parcels:
         if end_of(parcel) is None and dispatched(parcel):
@@ -79,12 +81,12 @@ def _answers(facts: Facts) -> Iterator[Wait]:
             yield Wait("payment_answer", key, request.at)
 
 
-def next_deadline(order: Order, windows: Windows) -> datetime | None:
+def next_deadline(order: "Order", windows: Windows) -> datetime | None:
     """When to look at the order again, if nothing is heard of it; None when it waits for nothing."""
     return min((_end(wait, windows) for wait in waits(order) if not _is_passed(order, wait)), default=None)
 
 
-def passed(order: Order, windows: Windows, until: datetime) -> tuple[str, ...]:
+def passed(order: "Order", windows: Windows, until: datetime) -> tuple[str, ...]:
     """The keys of deadlines that lie before `until` and that nobody noted yet.
 
     `until` is the moment up to which everything sent to us was handled, not the time of the clock: an
@@ -95,7 +97,7 @@ def passed(order: Order, windows: Windows, until: datetime) -> tuple[str, ...]:
     )
 
 
-def _is_passed(order: Order, wait: Wait) -> bool:
+def _is_passed(order: "Order", wait: Wait) -> bool:
     return wait.key in order.facts.passed
 
 

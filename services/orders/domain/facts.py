@@ -195,7 +195,12 @@ def _join(a: Any, b: Any) -> Any:
         return a | b
     names = _names(a.__class__)
     if names:
-        return a.__class__(*[_join(getattr(a, name), getattr(b, name)) for name in names])
+        # Most fields of most facts are empty on one side: those need no call.
+        values = [
+            (x if not y or x is y else _join(x, y)) if x else y
+            for x, y in [(getattr(a, name), getattr(b, name)) for name in names]
+        ]
+        return a.__class__(*values)
     return max(a, b)
 
 
