@@ -83,6 +83,10 @@ test-local: $(DEVELOPMENT) ## The platform on one machine: kill, restart, taken 
 bench: $(DEVELOPMENT) ## Throughput and latency against a baseline: 40 minutes, 6 with SHORT=1 (SCENARIOS=a,b)
 	@$(RUN) -m tests.bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SHORT),--short) $(ARGS)
 
+.PHONY: chaos
+chaos: $(DEVELOPMENT) ## Orders flow while everything fails, then the books: an hour, 3 minutes with SHORT=1 (FAULTS=a,b SEED=)
+	@$(RUN) -m tests.chaos $(if $(SHORT),--short) $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 ##@ Work on it
 
 .PHONY: lint format types docs lock clean

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from deploy.demo import report as reporting
 from deploy.demo.datasets import Dataset, DatasetError, open_dataset
+from deploy.demo.display import Display
 from deploy.demo.invariants import check, count_dead_letters
 from deploy.demo.play import Play, Played
 from deploy.demo.quiet import Quiet
@@ -81,7 +82,7 @@ async def _demo(dataset: Dataset, *, seed: int, keep: bool) -> int:
         watching = Quiet(set_stage.databases, set_stage.platform.kafka, set_stage.prefix)
         async with http, watching as quiet:
             play = Play(dataset, http, set_stage.platform.kafka, set_stage.prefix, seed, quiet)
-            played = await play.run(console)
+            played = await play.run(Display(play.book, http, console, dataset).run())
             report = await _judge(played, set_stage)
             await _tell(report, played, dataset, http)
     return sum(not verdict["ok"] for verdict in report["invariants"].values())

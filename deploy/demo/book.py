@@ -40,6 +40,8 @@ class Book:
         """Our order id by name."""
         self.refused: dict[Name, str] = {}
         self.cancelled: set[Name] = set()
+        self.doubtful: set[Name] = set()
+        """Orders that nobody asked for again when no answer came, while nothing is heard of them."""
         self.submitted = 0
         self.duplicates = 0
         self.reasons: Counter[str] = Counter()
@@ -78,10 +80,17 @@ class Book:
             self.reasons[reason] += 1
             self._close(order)
 
+    def doubt(self, order: Open) -> None:
+        """Nobody will know whether the suite took an order, unless it says so later."""
+        name = (order.sale.channel, order.sale.external_id)
+        if name not in self.accepted:
+            self.doubtful.add(name)
+
     def accept(self, name: Name, order_id: str) -> Open | None:
         """The suite took an order. Raises AssertionError if it took it before under another id."""
         known = self.accepted.setdefault(name, order_id)
         assert known == order_id, f"order {name} is {known} and {order_id}"
+        self.doubtful.discard(name)
         order = self._by_name.get(name)
         if order is not None:
             order.order_id = order_id
@@ -98,7 +107,9 @@ class Book:
         return order
 
     def _close(self, order: Open) -> None:
-        del self._by_name[order.sale.channel, order.sale.external_id]
+        name = (order.sale.channel, order.sale.external_id)
+        del self._by_name[name]
+        self.doubtful.discard(name)
         if order.order_id is not None:
             self._by_id.pop(order.order_id, None)
         self._slots.release()
@@ -113,8 +124,8 @@ class Book:
 
     @property
     def open(self) -> int:
-        """How many orders are not over."""
-        return len(self._by_name)
+        """How many orders are not over, those aside that may never have begun."""
+        return len(self._by_name) - len(self.doubtful)
 
     @property
     def refusals(self) -> int:

@@ -140,11 +140,7 @@ class Hands:
 
     async def _settle(self, path: str, body: Mapping[str, Any]) -> None:
         """A parcel that was returned to its sender may be back before returns heard what was in it."""
-        for _ in range(_TRIES):
-            answer = await self._http.post("returns", path, body)
-            if answer.ok:
-                return
+        while not (answer := await self._http.post("returns", path, body)).ok:
             if answer.status != 409 or answer.body.get("code") != "not_confirmed_yet":
-                break
+                raise Unexpected(f"returns answered {answer.status} to POST {path}: {answer.body}")
             await asyncio.sleep(_TAKES_TO_RETURN)
-        raise Unexpected(f"returns answered {answer.status} to POST {path}: {answer.body}")

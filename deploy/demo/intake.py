@@ -7,7 +7,7 @@ from deploy.demo.book import Book, Name, Open
 from deploy.demo.datasets.model import Cancellation, Dataset, Dice, GoodsBack, Happening, Sale, Unusable
 from deploy.demo.desk import Desk
 from deploy.demo.players.customers import Customers
-from deploy.demo.services import Answer, Http
+from deploy.demo.services import Answer, Http, Unanswered
 from deploy.demo.topics import Topics
 from shared.contracts.channels import OrderSubmitted
 from shared.contracts.orders import OrderRefused
@@ -37,10 +37,12 @@ class Intake:
         self._desk = desk
         self._sent: dict[str, Open | None] = {}
         """Message id -> the order it opens; None for one sent again with another content."""
+        self._asks_once = 0.0
 
     async def run(self, dataset: Dataset) -> None:
         """Everything that happens, in its order, no faster than the book has room."""
         habits = dataset.habits
+        self._asks_once = habits.asks_once
         for happening in dataset.happenings():
             await self._happens(happening)
             if isinstance(happening, Sale) and not happening.faulty:
@@ -88,9 +90,14 @@ class Intake:
 
     async def _post(self, order: Open, sale: Sale) -> None:
         name = (sale.channel, sale.external_id)
-        answer = await self._http.post(
-            "orders", "/orders", sale.body, key=f"{sale.channel}:{sale.external_id}"
-        )
+        once = self._dice.happens("asks once", sale.external_id, self._asks_once)
+        post = self._http.post_once if once else self._http.post
+        try:
+            answer = await post("orders", "/orders", sale.body, key=f"{sale.channel}:{sale.external_id}")
+        except Unanswered:
+            self._book.told["orders whose answer was lost and not asked for again"] += 1
+            self._book.doubt(order)
+            return
         if answer.ok:
             self._book.accept(name, answer.body["order_id"])
         elif answer.status in (409, 422):
@@ -113,7 +120,10 @@ class Intake:
 
     async def _changed(self, sale: Sale) -> None:
         """Another order under a known name: it must be refused, whatever the first one became."""
-        if (sale.channel, sale.external_id) not in self._book.accepted:
+        name = (sale.channel, sale.external_id)
+        if name in self._book.doubtful:
+            return  # Whichever comes first would be the order.
+        if name not in self._book.accepted:
             self._agenda.do(self._changed(sale), after=_LOOK_AGAIN)
             return
         self._book.submitted += 1

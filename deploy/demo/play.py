@@ -2,18 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-
-from rich.console import Console
+from typing import Any
 
 from deploy.demo.agenda import Agenda
 from deploy.demo.book import Book
 from deploy.demo.company import HEARD, Company
 from deploy.demo.datasets.model import Dataset, Dice
 from deploy.demo.desk import Desk
-from deploy.demo.display import Display
 from deploy.demo.hands import Hands
 from deploy.demo.intake import Intake
 from deploy.demo.invariants import Paid, Submitted
@@ -28,8 +26,6 @@ from shared.contracts.envelope import Event
 IN_FLIGHT = 256
 """Orders that may be open at once; each holds a little memory here and work in the services."""
 _LOOK_AGAIN = 0.5
-_STANDSTILL = 60.0
-"""Seconds without any news after which the play is given up, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +54,34 @@ class Played:
 
 
 class Play:
-    """Everybody around the suite, playing one data set."""
+    """Everybody around the suite, playing one data set.
+
+    `book` says how orders are paced. After `standstill` seconds without any news the play is given up, with the
+    reason.
+    """
 
     def __init__(
-        self, dataset: Dataset, http: Http, bootstrap: str, prefix: str, seed: int, quiet: Quiet
+        self,
+        dataset: Dataset,
+        http: Http,
+        bootstrap: str,
+        prefix: str,
+        seed: int,
+        quiet: Quiet,
+        *,
+        book: Book | None = None,
+        standstill: float = 60.0,
     ) -> None:
         habits, dice = dataset.habits, Dice(seed)
         self.dataset = dataset
-        self.book = Book(IN_FLIGHT)
-        self._http = http
+        self.book = book or Book(IN_FLIGHT)
         self._quiet = quiet
+        self._standstill = standstill
+        self.noises: list[str] = []
+        """What still went on at the last look, once everything was ordered."""
         self._agenda = Agenda()
-        self._topics = Topics(bootstrap, prefix, HEARD, self._hear)
-        book, agenda, topics = self.book, self._agenda, self._topics
+        self.topics = Topics(bootstrap, prefix, HEARD, self._hear)
+        book, agenda, topics = self.book, self._agenda, self.topics
         customers = Customers(dice, habits)
         first_place = next(dataset.places()).place_id
         desk = Desk(book, agenda, http, topics, customers)
@@ -78,21 +89,28 @@ class Play:
         self._intake = Intake(book, agenda, http, topics, dice, customers, desk)
         self._company = Company(book, agenda, http, topics, dice, habits, self._intake, desk, self._hands)
 
+    @property
+    def payments(self) -> PaymentService:
+        """The payment service's own books."""
+        return self._company.payments
+
     async def _hear(self, model: type[Event], body: bytes, headers: Mapping[str, str]) -> None:
         await self._company.hear(model, body, headers)
 
-    async def run(self, console: Console) -> Played:
-        """Play until everything is quiet. Raises what goes wrong, or TimeoutError with what does not come to rest."""
-        await self._topics.start()
-        display = Display(self.book, self._http, console, self.dataset)
+    async def run(self, show: Coroutine[Any, Any, None]) -> Played:
+        """Play until everything is quiet, while `show` shows it for as long as it takes.
+
+        Raises what goes wrong, or TimeoutError with what does not come to rest.
+        """
+        await self.topics.start()
         started = time.monotonic()
         background = [
             asyncio.create_task(work, name=name)
             for name, work in (
-                ("listening", self._topics.listen()),
+                ("listening", self.topics.listen()),
                 ("warehouse", self._hands.work()),
                 ("watch", self._watch()),
-                ("display", display.run()),
+                ("display", show),
             )
         ]
         playing = asyncio.create_task(self._play(), name="playing")
@@ -102,21 +120,20 @@ class Play:
                 if task.done():
                     task.result()  # Raises: none of these ends by itself.
             await playing
-            return Played(self.book, self._company.payments, time.monotonic() - started)
+            return Played(self.book, self.payments, time.monotonic() - started)
         finally:
             for task in (playing, *background):
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(playing, *background, return_exceptions=True)
             await self._agenda.close()
-            await self._topics.stop()
+            await self.topics.stop()
 
     async def _play(self) -> None:
         """Everything that happens, and then until nobody here has anything to do and the services are quiet."""
         await self._intake.run(self.dataset)
-        while True:
-            if not await self._noises():
-                return
+        while noises := await self._noises():
+            self.noises = noises
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def _watch(self) -> None:
@@ -128,9 +145,9 @@ class Play:
             now = self._movement()
             if now != last:
                 last, since = now, time.monotonic()
-            elif time.monotonic() - since > _STANDSTILL:
+            elif time.monotonic() - since > self._standstill:
                 noises = "; ".join(await self._noises())
-                raise TimeoutError(f"nothing moved for {_STANDSTILL:.0f} s, and yet: {noises}")
+                raise TimeoutError(f"nothing moved for {self._standstill:.0f} s, and yet: {noises}")
 
     def _movement(self) -> object:
         return sum(self.book.seen.values()), self.book.told.total(), self.book.submitted
@@ -143,9 +160,9 @@ class Play:
         here = {
             "orders not over": self.book.open,
             "things to do": self._agenda.open,
-            "messages to say": self._topics.unsent,
+            "messages to say": self.topics.unsent,
             "changed orders without an answer": self._intake.unanswered,
             "parcels to handle": int(not self._hands.idle),
-            "messages to hear": await self._topics.unheard(),
+            "messages to hear": await self.topics.unheard(),
         }
         return [f"{count} {what}" for what, count in here.items() if count]

@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +15,7 @@ import orjson
 # httpcore asks for this module at every request, and Python looks for a missing one on the disk each time anew.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
-_TRIES = 8
+_LONGEST_PAUSE = 2.0
 _BUSY = frozenset({429, 502, 503, 504})
 
 
@@ -34,15 +36,33 @@ class Unexpected(RuntimeError):
     """An answer that the demo's requests never deserve: the suite is at fault, or the demo."""
 
 
-class Http:
-    """One client per service. A busy or restarting service is asked again; the idempotency key makes that safe."""
+class Unanswered(RuntimeError):
+    """The answer to a request did not come, so nobody here knows whether it was carried out."""
 
-    def __init__(self, urls: Mapping[str, str], *, connections: int = 6) -> None:
+
+class Http:
+    """One client per process of a service, asked in turn. A busy or restarting service is asked again for `patience`
+    seconds; the idempotency key makes that safe. An answer may take `seconds`.
+    """
+
+    def __init__(
+        self,
+        urls: Mapping[str, str | Sequence[str]],
+        *,
+        connections: int = 6,
+        patience: float = 15.0,
+        seconds: float = 60.0,
+    ) -> None:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self.urls = dict(urls)
+        processes = {name: [url] if isinstance(url, str) else list(url) for name, url in urls.items()}
+        self.urls = {name: addresses[0] for name, addresses in processes.items()}
+        self._patience = patience
         self._clients = {
-            name: httpx.AsyncClient(base_url=url, timeout=60, limits=limits, headers={"X-Actor": "demo"})
-            for name, url in urls.items()
+            name: deque(
+                httpx.AsyncClient(base_url=url, timeout=seconds, limits=limits, headers={"X-Actor": "demo"})
+                for url in addresses
+            )
+            for name, addresses in processes.items()
         }
 
     async def get(self, service: str, path: str, **query: Any) -> Answer:
@@ -52,6 +72,10 @@ class Http:
     async def post(self, service: str, path: str, body: Any, key: str | None = None) -> Answer:
         """Ask for something; the same key is the same request."""
         return await self._ask(service, "POST", path, body, key, {})
+
+    async def post_once(self, service: str, path: str, body: Any, key: str | None = None) -> Answer:
+        """Ask for something and never again. Raises Unanswered when no answer comes, or that the service is busy."""
+        return await self._ask(service, "POST", path, body, key, {}, patience=0.0)
 
     async def put(self, service: str, path: str, body: Any) -> Answer:
         """Set something."""
@@ -67,21 +91,32 @@ class Http:
     async def text(self, service: str, path: str) -> str:
         """A page as text, or nothing when the service does not answer."""
         try:
-            return (await self._clients[service].get(path, timeout=5)).text
+            return (await self._clients[service][0].get(path, timeout=5)).text
         except httpx.HTTPError:
             return ""
 
     async def _ask(
-        self, service: str, method: str, path: str, body: Any, key: str | None, query: Mapping[str, Any]
+        self,
+        service: str,
+        method: str,
+        path: str,
+        body: Any,
+        key: str | None,
+        query: Mapping[str, Any],
+        *,
+        patience: float | None = None,
     ) -> Answer:
         content = None if body is None else orjson.dumps(body)
         headers = {"Content-Type": "application/json"} if content is not None else {}
         if key is not None:
             headers["Idempotency-Key"] = key
-        problem: object = None
-        for attempt in range(_TRIES):
+        until = time.monotonic() + (self._patience if patience is None else patience)
+        pause = 0.1
+        while True:
+            clients = self._clients[service]
+            clients.rotate()
             try:
-                response = await self._clients[service].request(
+                response = await clients[0].request(
                     method, path, content=content, headers=headers, params=query or None
                 )
             except httpx.TransportError as error:
@@ -90,13 +125,20 @@ class Http:
                 if response.status_code not in _BUSY:
                     return Answer(response.status_code, _json(response))
                 problem = f"{response.status_code} {response.text[:300]}"
-            await asyncio.sleep(min(2.0, 0.1 * 2**attempt))
-        raise Unexpected(f"{service} did not answer {method} {path} after {_TRIES} tries: {problem}")
+            if time.monotonic() > until:
+                break
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+        what = f"{service} did not answer {method} {path}: {problem}"
+        if patience is not None:
+            raise Unanswered(what)
+        raise Unexpected(f"{what}; asked again for {self._patience:.0f} s")
 
     async def close(self) -> None:
         """Hang up."""
-        for client in self._clients.values():
-            await client.aclose()
+        for clients in self._clients.values():
+            for client in clients:
+                await client.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from deploy.demo.players import Saying
 from deploy.local.topics import load
@@ -16,12 +19,23 @@ Hear = Callable[[type[Event], bytes, Mapping[str, str]], Awaitable[None]]
 """What happens with a message: its type, its bytes (to be read by who needs them) and its CloudEvents headers."""
 
 _READ_TOGETHER = 1_000
+_PATIENCE_MS = 300_000
+"""How long a message waits for a broker that is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    topic: str
+    key: bytes
+    body: bytes
+    headers: list[tuple[str, bytes]]
 
 
 class Topics:
     """One connection to Kafka for all played systems.
 
-    Hears every message of the named topics from now on, in no consumer group: nobody else hears less for it.
+    Hears every message of the named topics from now on, in no consumer group: nobody else hears less for it. What
+    it says is said until the broker has it, however long that is away.
     """
 
     def __init__(self, bootstrap: str, prefix: str, hears: Collection[type[Event]], hear: Hear) -> None:
@@ -40,6 +54,7 @@ class Topics:
             linger_ms=20,
             max_request_size=2_000_000,
             enable_idempotence=True,
+            request_timeout_ms=_PATIENCE_MS,
         )
         self._unsent: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
@@ -99,14 +114,29 @@ class Topics:
     async def say_headers(self, topic: str, key: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Send exactly this; waits only while too much is unsent."""
         encoded = [(name, value.encode()) for name, value in headers.items()]
-        sent = await self._producer.send(self._prefix + topic, value=body, key=key.encode(), headers=encoded)
-        self._unsent.add(sent)
-        sent.add_done_callback(self._acknowledged)
+        await self._send(_Message(self._prefix + topic, key.encode(), body, encoded))
 
-    def _acknowledged(self, sent: "asyncio.Future[Any]") -> None:
+    async def _send(self, message: _Message) -> None:
+        sent = await self._producer.send(
+            message.topic, value=message.body, key=message.key, headers=message.headers
+        )
+        self._unsent.add(sent)
+        sent.add_done_callback(partial(self._acknowledged, message))
+
+    def _acknowledged(self, message: _Message, sent: "asyncio.Future[Any]") -> None:
         self._unsent.discard(sent)
-        if not sent.cancelled() and sent.exception() is not None:
-            self._failure = sent.exception()
+        error = None if sent.cancelled() else sent.exception()
+        if isinstance(error, KafkaError) and error.retriable:
+            again = asyncio.ensure_future(self._send(message))
+            self._unsent.add(again)
+            again.add_done_callback(self._sent_again)
+        elif error is not None:
+            self._failure = error
+
+    def _sent_again(self, again: "asyncio.Future[Any]") -> None:
+        self._unsent.discard(again)
+        if not again.cancelled() and again.exception() is not None:
+            self._failure = again.exception()
 
     @property
     def unsent(self) -> int:
@@ -115,10 +145,11 @@ class Topics:
             raise self._failure
         return len(self._unsent)
 
+    async def heard_up_to(self) -> dict[TopicPartition, int]:
+        """The next offset to be heard of every heard partition."""
+        return {place: await self._consumer.position(place) for place in self._consumer.assignment()}
+
     async def unheard(self) -> int:
         """Messages on the heard topics that were not heard yet, asked of the broker."""
-        places = list(self._consumer.assignment())
-        unheard = 0
-        for place, end in (await self._consumer.end_offsets(places)).items():
-            unheard += max(0, end - await self._consumer.position(place))
-        return unheard
+        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        return sum(max(0, ends[place] - offset) for place, offset in (await self.heard_up_to()).items())

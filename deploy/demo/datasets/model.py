@@ -136,6 +136,8 @@ class Habits:
     """Of delivered lines: 19.3 % of online sales come back (NRF and Happy Returns, 2025 Retail Returns Landscape)."""
     duplicates: float = 0.02
     """Of submissions, sent again by the same road or the other: at-least-once senders."""
+    asks_once: float = 0.1
+    """Of orders sent over HTTP, by channels that do not ask again when no answer comes: such an order may exist."""
     conflicts: float = 0.002
     """Of submissions, sent again with another total: a channel that changed an order, which we refuse."""
     declines: float = 0.03

@@ -1,0 +1,1 @@
+"""Chaos: the whole suite under load while processes, servers and networks fail, and the books checked afterwards."""

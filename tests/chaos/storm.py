@@ -1,0 +1,136 @@
+"""The faults, one after the other and then together, and how long it took to recover from each."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.chaos.faults import FAULTS, Fault, Impossible
+from tests.chaos.fleet import NoneFree
+from tests.chaos.plan import Plan
+from tests.chaos.pulse import Pulse
+from tests.chaos.scene import Scene
+
+_PATIENCE = 180.0
+"""Seconds within which the rate must be back."""
+_LOOK_AGAIN = 0.25
+_ABREAST = 3
+"""Faults at work at the same time, at most."""
+_TRIES = 20
+
+
+@dataclass
+class Strike:
+    """One fault that struck. Moments are seconds since the beginning of the run."""
+
+    kind: str
+    struck: str
+    began: float
+    lifted: float
+    together: bool
+    """Whether others were at work as well, so that the recovery is not only its own."""
+    recovery: float | None = None
+    """Seconds from its end until the rate was back; None if it was not."""
+
+
+@dataclass
+class Storm:
+    """Strikes as planned."""
+
+    scene: Scene
+    plan: Plan
+    chance: Random
+    say: Callable[[str], None]
+    strikes: list[Strike] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Kinds that could not be tried here, and why."""
+    under_way: Counter[str] = field(default_factory=Counter)
+    _busy: set[str] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Everything that is planned, as far as there is time."""
+        until = self.pulse.now + self.plan.seconds
+        for kind in self.plan.alone:
+            if self.pulse.now > until - self.plan.seconds_together:
+                break
+            await self._strike(FAULTS[kind], together=False)
+            await asyncio.sleep(self.chance.uniform(0.5, 2.0))
+        await self._together(self.plan.together, until)
+
+    async def _together(self, kinds: Sequence[str], until: float) -> None:
+        waiting, tasks = list(kinds), set[asyncio.Task[None]]()
+        striking = Counter[str]()
+        try:
+            while waiting and self.pulse.now < until:
+                fits = next((kind for kind in waiting if self._fits(FAULTS[kind])), None)
+                if fits is None or self.under_way.total() >= _ABREAST:
+                    await asyncio.sleep(_LOOK_AGAIN)
+                    continue
+                waiting.remove(fits)
+                striking[fits] += 1
+                tasks.add(asyncio.create_task(self._strike(FAULTS[fits], together=True)))
+                await asyncio.sleep(self.chance.uniform(0.5, 4.0))
+                _raise_first(tasks)
+            while tasks:
+                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                _raise_first(done)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _fits(self, fault: Fault) -> bool:
+        return fault.needs not in self._busy
+
+    async def _strike(self, fault: Fault, *, together: bool) -> None:
+        if fault.kind in self.skipped:
+            return
+        began = self.pulse.now
+        try:
+            struck = await self._struck(fault)
+        except Impossible as reason:
+            self.skipped[fault.kind] = str(reason)
+            self.say(f"[yellow]SKIPPED[/] {fault.kind}: {reason}")
+            return
+        except NoneFree:
+            return
+        strike = Strike(fault.kind, struck, began, self.pulse.now, together or bool(self.under_way))
+        self.strikes.append(strike)
+        strike.recovery = await self._recovery(fault.pulse(struck), strike.lifted)
+        took = "[red]not recovered[/]" if strike.recovery is None else f"back after {strike.recovery:.1f} s"
+        held = strike.lifted - strike.began
+        self.say(f"{self.pulse.now:6.0f} s  {fault.kind} of {struck}, {held:.1f} s: {took}")
+
+    async def _struck(self, fault: Fault) -> str:
+        """Strike now; a fault that finds nothing to strike looks again a few times. Raises NoneFree, Impossible."""
+        if fault.needs is not None:
+            self._busy.add(fault.needs)
+        self.under_way[fault.kind] += 1
+        try:
+            for _ in range(_TRIES):
+                try:
+                    return await fault.strike(self.scene, self.chance)
+                except NoneFree:
+                    await asyncio.sleep(_LOOK_AGAIN)
+            raise NoneFree
+        finally:
+            self.under_way -= Counter([fault.kind])
+            if fault.needs is not None:
+                self._busy.discard(fault.needs)
+
+    async def _recovery(self, event: str, since: float) -> float | None:
+        while (back := self.pulse.back(event, since)) is None and self.pulse.now < since + _PATIENCE:
+            await asyncio.sleep(_LOOK_AGAIN)
+        return back
+
+    @property
+    def pulse(self) -> Pulse:
+        """The scene's."""
+        return self.scene.pulse
+
+
+def _raise_first(tasks: "set[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        if task.done():
+            task.result()
