@@ -1,5 +1,6 @@
 """Identities: ours rise with time, derived ones are the same wherever they are computed."""
 
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 import uuid_utils
@@ -12,6 +13,7 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
+@lru_cache(maxsize=8_192)
 def shipment_id(order_id: str, place_id: str) -> str:
     """The id of the parcel that a place ships for an order: the same in every service, with no lookup."""
     return str(uuid5(_SHIPMENTS, f"{order_id}/{place_id}"))

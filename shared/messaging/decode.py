@@ -18,7 +18,7 @@ Headers = Sequence[tuple[str | None, bytes | None]]
 _LAST_MS = 253_402_200_000_000  # the day before the year 10000, in every time zone
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen, as Message: made for every message.
 class Record:
     """A message as the broker keeps it; `topic` is without the installation's prefix."""
 
@@ -36,7 +36,7 @@ class Record:
         return datetime.fromtimestamp(min(max(self.timestamp_ms, 0), _LAST_MS) / 1000, UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Readable:
     """A record with its route and the event it carries."""
 

@@ -151,9 +151,10 @@ class Relay:
             elif self._stopping.is_set():
                 return
             else:
-                # Busy: look again within milliseconds, for rows other processes wrote; idle: rarely.
+                # What this process commits wakes it; only rows that other processes wrote wait for a look: soon
+                # after there was something to send, then ever more rarely.
                 quiet_polls += 1
-                await _until(self._committed, min(self._idle_poll_seconds, 0.002 * quiet_polls))
+                await _until(self._committed, min(self._idle_poll_seconds, 0.001 * 2 ** min(quiet_polls, 10)))
 
     async def _read(self, connection: AsyncConnection[Any]) -> list[Row]:
         cursor = connection.cursor(binary=True)
