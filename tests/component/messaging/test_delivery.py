@@ -72,7 +72,7 @@ async def test_two_processes_share_the_work(platform: Platform, topic_prefix: st
         handled = [
             sum(
                 sample.value
-                for sample in process.service.consumer._handled.collect()[0].samples
+                for sample in process.service.metrics.messages_handled.collect()[0].samples
                 if sample.name.endswith("_total")
             )
             for process in (one, two)
