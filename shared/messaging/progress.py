@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-_CLOCK_MARGIN = timedelta(seconds=1)
-# A fetch answer says what the log held when the broker wrote it, a moment before it was received.
+_CLOCK_MARGIN = timedelta(seconds=1)  # between the broker's clock and the database's
 _LOG_APPEND_TIME = 1
 
 
@@ -22,12 +21,22 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far one partition was read: everything appended before `until` was handled, `next_offset` is next."""
+    """How far one partition was read: everything up to the append time `handled` was, `next_offset` is next.
+
+    If there was nothing more, that was so `idle` seconds ago at the latest (None: it is not known).
+    """
 
     topic: str
     partition: int
-    until: datetime
+    handled: datetime
+    idle: float | None
     next_offset: int
+
+    def until(self, now: datetime) -> datetime:
+        """Everything appended before this was handled; `now` is the database's clock when the position was told."""
+        if self.idle is None:
+            return self.handled
+        return max(self.handled, now - timedelta(seconds=self.idle) - _CLOCK_MARGIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +57,38 @@ class Done:
     at: float
 
 
-class Progress:
-    """What one process has read of the partitions it is assigned. `done` holds those that are open for reading."""
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The last answer to a fetch: its stamp, the look before it came, and that look of the answer before it."""
 
-    def __init__(self, prefix: str) -> None:
+    stamp: int
+    after: float | None
+    sent_after: float | None
+
+
+class Progress:
+    """What one process has read of the partitions it is assigned. `done` holds those that are open for reading.
+
+    No clock that may jump is asked, only `clock`, which never goes back.
+    """
+
+    def __init__(self, prefix: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.done: dict[Any, Done] = {}
+        self._clock = clock
+        self._polled: dict[Any, Polled] = {}
+        self._looked: float | None = None
         self.in_hand: Mapping[Any, Sequence[Any]] = {}
         self._prefix = prefix
 
     def opened(self, starts: Mapping[Any, int]) -> None:
         """These partitions are read from these offsets on."""
-        now = time.monotonic()
+        now = self._clock()
+        self._polled = {}
         self.done = {place: Done(offset, 0, now) for place, offset in starts.items()}
 
     def settled(self) -> None:
         """The batch in hand is handled, wherever its partitions are still ours."""
-        now = time.monotonic()
+        now = self._clock()
         for place, records in self.in_hand.items():
             if place in self.done:
                 last = records[-1]
@@ -73,7 +98,7 @@ class Progress:
 
     def passed_over(self, offsets: Mapping[Any, int]) -> None:
         """Up to these offsets there was nothing to hand out."""
-        now = time.monotonic()
+        now = self._clock()
         for place, offset in offsets.items():
             if place in self.done:
                 self.done[place] = Done(offset, self.done[place].appended_ms, now)
@@ -92,7 +117,7 @@ class Progress:
 
     def lag(self, highwater: Callable[[Any], int | None]) -> dict[tuple[str, int], Lag]:
         """Per (topic, partition) what waits; as fresh as the last fetch."""
-        now, now_ms = time.monotonic(), time.time() * 1000
+        now, now_ms = self._clock(), time.time() * 1000
         lag = {}
         for place, done in self.done.items():
             end = highwater(place)
@@ -108,14 +133,24 @@ class Progress:
     def positions(
         self, highwater: Callable[[Any], int | None], polled_ms: Callable[[Any], int | None]
     ) -> list[Position]:
-        """How far every open partition was consumed: lower bounds. One read to its end was so when last polled."""
-        found = []
+        """How far every open partition was consumed: lower bounds.
+
+        An answer to a fetch says what the log held at some moment after it was asked for. It may have lain for long,
+        as when this process was frozen, and its stamp is by a clock that may jump. But it was asked for when the
+        answer before it had come, and hence after the look that did not see that one yet.
+        """
+        now, found = self._clock(), []
         for place, done in self.done.items():
-            until = datetime.fromtimestamp(done.appended_ms / 1000, UTC)
-            polled = polled_ms(place)
-            if polled and highwater(place) == done.next_offset:
-                until = max(until, datetime.fromtimestamp(polled / 1000, UTC) - _CLOCK_MARGIN)
-            found.append(Position(*self._own(place), until, done.next_offset))
+            stamp, known = polled_ms(place), self._polled.get(place)
+            if stamp and (known is None or known.stamp != stamp):
+                known = Polled(stamp, self._looked, known.after if known is not None else None)
+                self._polled[place] = known
+            at_end = known is not None and highwater(place) == done.next_offset
+            sure = known.sent_after if known is not None and at_end else None
+            handled = datetime.fromtimestamp(done.appended_ms / 1000, UTC)
+            idle = now - sure if sure is not None else None
+            found.append(Position(*self._own(place), handled, idle, done.next_offset))
+        self._looked = now
         return found
 
     def _own(self, place: Place) -> tuple[str, int]:

@@ -24,16 +24,20 @@ class OutboxDepth:
 async def store_positions(session: Session, positions: Iterable[Position]) -> None:
     """Record how far partitions were consumed. What was consumed once stays consumed: the time only rises.
 
-    The offset does not: a topic that was made anew begins at 0.
+    The offset does not: a topic that was made anew begins at 0. The positions are of after the transaction began, so
+    that its time is not later than they are.
     """
     found = {(position.topic, position.partition): position for position in positions}
+    told = {place: position.until(session.now) for place, position in found.items()}
     known = await session.fetch_pairs(progress, ("topic", "partition"), list(found), lock=True)
     until = {(row["topic"], row["partition"]): row["consumed_until"] for row in known}
     rows = [
         {
             "topic": topic,
             "partition": partition,
-            "consumed_until": max(position.until, until.get((topic, partition), position.until)),
+            "consumed_until": max(
+                told[topic, partition], until.get((topic, partition), told[topic, partition])
+            ),
             "next_offset": position.next_offset,
         }
         for (topic, partition), position in found.items()

@@ -284,12 +284,11 @@ class Service(Generic[S, C]):
     async def _keep_positions(self) -> None:
         while not self._stop.is_set():
             await self._sleep(self.settings.progress_seconds)
-            positions = self.source.positions()
-            if positions:
+            if self.source.assignment():
                 with suppress(Exception):
                     # Only a lower bound for deadlines: a write that fails is made up by the next.
                     async with self.unit.begin() as (session, _):
-                        await upkeep.store_positions(session, positions)
+                        await upkeep.store_positions(session, self.source.positions())
 
     async def _watch(self) -> None:
         """End the process when the consumer hangs: a restart heals what waiting does not."""

@@ -20,6 +20,9 @@ class Plan:
     """What is to be done, and within how many seconds."""
 
     warm_up: float
+    """Seconds of one look at how much this machine does."""
+    warm_ups: int
+    """Looks at most."""
     calm: float
     alone: Sequence[str]
     """Kinds, one after the other, each with its recovery."""
@@ -40,15 +43,15 @@ def planned(seed: int, *, short: bool, only: Sequence[str], rounds: int | None) 
     if only:
         alone = [kind for _ in range(rounds or 3) for kind in _shuffled(only, chance)]
         together = _shuffled(only, chance) if len(only) > 1 else []
-        return Plan(15.0, 10.0, alone, together, 3_000.0, 600.0)
+        return Plan(15.0, 6, 5.0, alone, together, 3_000.0, 600.0)
     if short:
         alone = _shuffled(_SHORT_ALONE, chance)
-        return Plan(10.0, 8.0, alone, _shuffled(_SHORT_ALONE, chance) * 2, 110.0, 40.0)
+        return Plan(8.0, 4, 4.0, alone, _shuffled(_SHORT_ALONE, chance) * 2, 110.0, 40.0)
     quick = [kind for kind, fault in FAULTS.items() if not fault.lasting]
     lasting = [kind for kind, fault in FAULTS.items() if fault.lasting]
     alone = [kind for _ in range(2) for kind in _shuffled(quick, chance)] + _shuffled(lasting, chance)
     together = _shuffled(quick * (QUICK - 2) + lasting * (LASTING - 1), chance)
-    return Plan(30.0, 20.0, alone, together, 3_150.0, 2_000.0)
+    return Plan(20.0, 6, 20.0, alone, together, 3_150.0, 2_000.0)
 
 
 def _shuffled(kinds: Sequence[str], chance: Random) -> list[str]:

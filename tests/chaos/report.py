@@ -42,6 +42,9 @@ def write(report: Mapping[str, Any], path: Path) -> None:
 
 def show(report: Mapping[str, Any], console: Console) -> None:
     """Figures, faults and verdicts."""
+    if report["error"]:
+        console.print(f"\n[red]ended early:[/] {report['error']}", highlight=False, soft_wrap=True)
+        console.print("what follows was judged while work was still under way", highlight=False)
     orders = ", ".join(f"{count:,} {name}" for name, count in report["orders"].items())
     console.print(
         f"\n[bold]Orders[/]: {orders}; {report['orders_per_second']:.1f}/s offered", highlight=False
@@ -62,8 +65,6 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         word = "[green]holds[/]" if found["ok"] else "[red]BROKEN[/]"
         verdicts.add_row(word, name.replace("_", " "), found["detail"])
     console.print(verdicts)
-    if report["error"]:
-        console.print(f"[red]ended early:[/] {report['error']}", highlight=False, soft_wrap=True)
 
 
 def sound(report: Mapping[str, Any]) -> bool:

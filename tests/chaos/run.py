@@ -36,6 +36,8 @@ _LOOKS = 8
 """Seconds without fewer open orders after which this is how many there are."""
 _SHARE = 0.5
 """Of the most that this machine does, how much is ordered."""
+_AGREE = 0.3
+"""Share by which two looks at a rate may differ."""
 _FEWEST = 2.0
 """Orders per second at least; fewer say nothing about rates."""
 
@@ -117,10 +119,7 @@ class Run:
     async def _storm(self, shop: Shop, storm: Storm) -> None:
         """Find the rate, see what is usual at it, and let the storm loose."""
         pulse = storm.pulse
-        await asyncio.sleep(self.plan.warm_up)
-        since = pulse.now
-        await asyncio.sleep(self.plan.warm_up)
-        most = pulse.count(WHOLE, since, pulse.now) / (pulse.now - since)
+        most = await self._most(storm)
         shop.paced.rate = rate = max(_FEWEST, most * _SHARE)
         self._say(f"at most {most:.1f} parcels/s on this machine now; {rate:.1f} orders/s from here on")
         await self._settled(shop, rate)
@@ -129,6 +128,17 @@ class Run:
         usual = ", ".join(f"{pulse.usual.get(topic, 0):.1f} {topic}" for topic in OF.values())
         self._say(f"usual per second: {usual}")
         await storm.run()
+
+    async def _most(self, storm: Storm) -> float:
+        """Parcels per second when everybody goes as fast as they can: once two looks after each other agree."""
+        pulse, before, most = storm.pulse, 0.0, 0.0
+        for _ in range(self.plan.warm_ups):
+            since, before = pulse.now, most
+            await asyncio.sleep(self.plan.warm_up)
+            most = pulse.count(WHOLE, since, pulse.now) / (pulse.now - since)
+            if before and abs(most - before) < _AGREE * most:
+                break
+        return (most + before) / 2
 
     async def _settled(self, shop: Shop, rate: float) -> None:
         """Until what came together while everybody went as fast as possible is done."""

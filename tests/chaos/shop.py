@@ -8,14 +8,17 @@ from dataclasses import replace
 from deploy.demo.book import Book, Open
 from deploy.demo.datasets.generated import Generated
 from deploy.demo.datasets.model import Dice, Happening, Sale, Stock
-from deploy.demo.play import IN_FLIGHT, Play
+from deploy.demo.play import Play
 from deploy.demo.quiet import Quiet
 from deploy.demo.services import Http
 from shared.contracts.envelope import Event
 from tests.chaos.pulse import Pulse
+from tests.chaos.tap import PLANTED
 
 MOST_OPEN = 5_000
 """Orders that may be open at once: what comes in two minutes of an outage waits, what comes in ten does not."""
+_WARMING_UP = 100
+"""Orders that are open while everybody goes as fast as they can."""
 _CATALOGUE_ORDERS = 300
 _PLENTY = 1_000
 _SCARCE = 0.01
@@ -72,7 +75,7 @@ class Paced(Book):
     async def submit(self, sale: Sale) -> Open:
         """An order goes out when it is due."""
         if self._rate is None:
-            while self.open >= IN_FLIGHT:
+            while self.open >= _WARMING_UP:
                 await asyncio.sleep(0.02)
         else:
             # What could not be sent while this process was busy is made up for, but not more than a second's orders.
@@ -97,6 +100,8 @@ class Shop(Play):
         """Messages that were heard again."""
 
     async def _hear(self, model: type[Event], body: bytes, headers: Mapping[str, str]) -> None:
+        if PLANTED in headers:
+            return
         name = (headers["ce_source"], headers["ce_id"])
         if name in self._heard:
             self.copies += 1

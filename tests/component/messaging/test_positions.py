@@ -1,11 +1,13 @@
 """How far was read: what deadlines rely on, where a forgotten group goes on, and what happens to what was removed."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.protocol.admin import DeleteGroupsRequest
@@ -94,6 +96,18 @@ async def test_the_bound_survives_a_restart_and_an_outage(
         await ticked(again)
         assert before <= await bound(again) <= datetime.fromtimestamp(missed.timestamp / 1000, UTC)
         held.release.set()
+
+
+async def test_a_clock_that_jumps_moves_the_bound_past_nothing(
+    platform: Platform, topic_prefix: str, topics: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3_600)
+    async with tallying(platform, prefix=topic_prefix) as service:
+        await topics.say(captured("a", 1))
+        now = await clock(service)
+        await until(lambda: _passed(service, now), "the bound follows the database's clock")
+        assert await bound(service) <= await clock(service)
 
 
 async def test_a_topic_no_longer_heard_holds_up_no_deadline(platform: Platform, topic_prefix: str) -> None:

@@ -116,3 +116,18 @@ def test_a_metric_is_summed_over_its_series() -> None:
     assert total(page, "oms_rows") == 2
     assert total(page, "oms_other") is None
     assert total("", "oms_lag") is None
+
+
+async def test_an_order_without_an_answer_is_not_waited_for_unless_it_turns_up() -> None:
+    book = Book(10)
+    lost, late = await book.submit(sale(1)), await book.submit(sale(2))
+    for order in (lost, late):
+        book.doubt(order)
+    assert book.open == 0
+    book.accept(("shop", "x2"), "id2")
+    assert book.open == 1
+    book.over("id2", ("shop", "x2"), cancelled=False)
+    assert (book.open, book.doubtful) == (0, {("shop", "x1")})
+    assert set(book.accepted) == {("shop", "x2")}
+    book.doubt(late)
+    assert ("shop", "x2") not in book.doubtful, "it was answered meanwhile"

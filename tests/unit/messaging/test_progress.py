@@ -34,7 +34,7 @@ def test_before_anything_was_read_nothing_is_claimed() -> None:
     progress = Progress("x.")
     assert progress.positions(lambda _: 0, lambda _: NOW_MS) == []
     progress.opened({P: 5})
-    assert claimed(progress, highwater=9) == Position("orders", 0, datetime.fromtimestamp(0, UTC), 5)
+    assert claimed(progress, highwater=9) == Position("orders", 0, datetime.fromtimestamp(0, UTC), None, 5)
 
 
 def test_a_batch_counts_when_it_is_settled_not_when_it_is_in_hand() -> None:
@@ -45,14 +45,74 @@ def test_a_batch_counts_when_it_is_settled_not_when_it_is_in_hand() -> None:
     lag = progress.lag(lambda _: 9)["orders", 0]
     assert lag.records == 4 and lag.oldest >= 60
     progress.settled()
-    assert claimed(progress, highwater=9) == Position("orders", 0, NOW - timedelta(seconds=30), 7)
+    assert claimed(progress, highwater=9) == Position("orders", 0, NOW - timedelta(seconds=30), None, 7)
 
 
-def test_read_to_the_end_it_was_so_when_last_asked() -> None:
-    progress = Progress("x.")
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_read_to_the_end_it_was_so_when_the_last_answer_was_asked_for() -> None:
+    clock = Clock()
+    progress = Progress("x.", clock)
     progress.opened({P: 7})
-    assert claimed(progress, highwater=7).until == NOW - timedelta(seconds=1)
-    assert claimed(progress, highwater=7, polled=None).until == datetime.fromtimestamp(0, UTC)
+    assert claimed(progress, highwater=7, polled=1).idle is None, "that answer may be of any age"
+    clock.now = 1_002
+    assert claimed(progress, highwater=7, polled=2).idle is None, (
+        "asked for after the first, but when did that come?"
+    )
+    clock.now = 1_004
+    assert claimed(progress, highwater=7, polled=3).idle == 4, (
+        "asked for after the second, which the look at 1000 missed"
+    )
+    clock.now = 1_006
+    assert claimed(progress, highwater=7, polled=4).idle == 4
+    clock.now = 1_106
+    assert claimed(progress, highwater=7, polled=4).idle == 104, "no answer: it only grows older"
+    assert claimed(progress, highwater=8, polled=5).idle is None, "there is more"
+
+
+def test_an_answer_that_lay_while_the_process_was_frozen_is_as_old_as_its_question() -> None:
+    clock = Clock()
+    progress = Progress("x.", clock)
+    progress.opened({P: 7})
+    for second in (0, 2, 4):
+        clock.now = 1_000.0 + second
+        claimed(progress, highwater=7, polled=second + 1)
+    clock.now = 1_100
+    frozen = claimed(progress, highwater=7, polled=100_000)
+    assert frozen.idle == 98, "its stamp is new, what it says is not"
+
+
+def test_a_clock_that_jumps_claims_nothing() -> None:
+    clock = Clock()
+    progress = Progress("x.", clock)
+    progress.opened({P: 7})
+    for second, stamp in ((0, 1), (2, 3_600_001), (4, 3_602_001), (6, 3)):
+        clock.now = 1_000.0 + second
+        position = claimed(progress, highwater=7, polled=stamp)
+        assert position.until(NOW) <= NOW - timedelta(seconds=1)
+    assert position.until(NOW) == NOW - timedelta(seconds=4 + 1)
+
+
+def test_partitions_that_come_again_vouch_for_nothing_at_first() -> None:
+    clock = Clock()
+    progress = Progress("x.", clock)
+    progress.opened({P: 7})
+    for second in (0, 2, 4):
+        clock.now = 1_000.0 + second
+        claimed(progress, highwater=7, polled=second + 1)
+    clock.now = 1_100
+    progress.opened({P: 7})
+    assert claimed(progress, highwater=7, polled=50).idle is None
+    clock.now = 1_102
+    assert claimed(progress, highwater=7, polled=51).idle == 98, "since the last look at its first time here"
 
 
 def test_a_producers_clock_vouches_for_nothing() -> None:
@@ -60,7 +120,7 @@ def test_a_producers_clock_vouches_for_nothing() -> None:
     progress.opened({P: 0})
     progress.in_hand = {P: [Kept(0, NOW_MS + 10**9, timestamp_type=0)]}
     progress.settled()
-    assert claimed(progress, highwater=9).until == datetime.fromtimestamp(0, UTC)
+    assert claimed(progress, highwater=9).until(NOW) == datetime.fromtimestamp(0, UTC)
 
 
 def test_what_was_revoked_meanwhile_is_not_claimed() -> None:
