@@ -21,6 +21,7 @@ from faststream import AckPolicy
 from faststream.exceptions import NackMessage
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
+from faststream.message import StreamMessage
 
 from shared.messaging.consumer import Interrupted, Waiting
 from shared.messaging.decode import Record
@@ -35,6 +36,23 @@ _POLL_MS = 100  # how long one look for records waits; records that come meanwhi
 
 class MessagesLost(Exception):
     """Retention removed messages that this consumer had not read. Names them; a person must decide."""
+
+
+class _Batch(KafkaAckableMessage):
+    """Records taken together. Acknowledging them commits their partitions and no others.
+
+    FastStream's own commits all assigned partitions, a hundred and more, for each of which the broker then
+    writes a record: several times the work, for every batch.
+    """
+
+    consumer: AIOKafkaConsumer
+
+    async def ack(self) -> None:
+        """Commit the offset after the last record of each partition."""
+        if not self.committed:
+            last = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in self.raw_message}
+            await self.consumer.commit(last)
+        await StreamMessage.ack(self)
 
 
 class KafkaSource:
@@ -215,7 +233,7 @@ class KafkaSource:
 
     async def _parse(self, records: tuple[ConsumerRecord, ...]) -> KafkaAckableMessage:
         # FastStream's own parser decodes every header and, when one is not UTF-8, loses the whole batch.
-        return KafkaAckableMessage(
+        return _Batch(
             body=b"",
             headers={},
             raw_message=records,
