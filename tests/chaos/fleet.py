@@ -25,6 +25,7 @@ _PROBE_EVERY = 5.0
 _PROBE_PATIENCE = 5.0
 _PROBES = 3
 """Liveness probes that may fail in a row before a supervisor would restart the process."""
+_START_PATIENCE = 180.0
 _STOP_PATIENCE = 60.0
 
 
@@ -112,7 +113,7 @@ class Fleet:
                 log.unlink(missing_ok=True)
                 self.members.append(Member(service, number, port, control, log))
         self._tasks = [asyncio.create_task(self._keep(member)) for member in self.members]
-        await self.ready(90)
+        await self.ready(_START_PATIENCE)
         self._tasks.append(asyncio.create_task(self._probe()))
 
     async def ready(self, patience: float) -> None:
@@ -122,7 +123,7 @@ class Fleet:
                 await self.ready_again(member, patience, http)
 
     async def ready_again(
-        self, member: Member, patience: float = 90, http: httpx.AsyncClient | None = None
+        self, member: Member, patience: float = _START_PATIENCE, http: httpx.AsyncClient | None = None
     ) -> None:
         """Wait until this process says that it is ready."""
         if http is None:
