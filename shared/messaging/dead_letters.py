@@ -107,7 +107,7 @@ def to_record(row: Row) -> Record:
 
 def _printable(text: str) -> str:
     # PostgreSQL stores neither NUL nor half a surrogate pair.
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return text.replace("\x00", "\ufffd").encode("utf-8", "backslashreplace").decode()
 
 
 def _text(value: bytes | None) -> Any:

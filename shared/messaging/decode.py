@@ -18,6 +18,10 @@ Headers = Sequence[tuple[str | None, bytes | None]]
 _LAST_MS = 253_402_200_000_000  # the day before the year 10000, in every time zone
 
 
+class Misnamed(tuple[tuple[str, bytes | None], ...]):
+    """Headers of which a name is not UTF-8: its bytes stand in it as lone surrogates."""
+
+
 @dataclass(slots=True)  # Not frozen, as Message: made for every message.
 class Record:
     """A message as the broker keeps it; `topic` is without the installation's prefix."""
@@ -77,6 +81,9 @@ class Decoder:
 
     def decode(self, record: Record) -> Readable | Unreadable:
         """The message in a record, or why it cannot be handled."""
+        if isinstance(record.headers, Misnamed):
+            names = ascii([name for name, _ in record.headers])
+            return Unreadable(record, "bad_header", f"the name of a header is not UTF-8: {names[:1_000]}")
         try:
             needed = _needed(record.headers)
         except UnicodeDecodeError as error:

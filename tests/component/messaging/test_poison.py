@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
 
 from deploy.local import Platform
 from shared.contracts.envelope import MAX_BODY_BYTES
@@ -130,6 +131,41 @@ async def test_what_is_parked_is_whole(platform: Platform, topic_prefix: str, to
             ("none", None),
             ("text", "ü".encode()),
         ]
+
+
+class _NoText(str):
+    """A header's name as these bytes, which no client's library would send."""
+
+    def encode(self, *_: object) -> bytes:
+        return b"x-\xff\xfe"
+
+
+async def _send_misnamed(topics: Wire, name: str, codec: int = 0) -> None:
+    """A batch of three, of which the one in the middle has a header whose name is no text."""
+    batch = topics.producer.create_batch()
+    batch._builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, 0, 2**20)
+    for part, more in (("before", []), ("broken", [(_NoText("?"), b"1")]), ("after", [])):
+        these = [*headers(ce_id=f"{name}-{part}".encode()), *more]
+        batch.append(timestamp=None, key=b"k", value=body(order_id=part), headers=these)
+    batch.close()
+    await (await topics.producer.send_batch(batch, topics.prefix + TOPIC, partition=0))
+
+
+async def test_a_header_whose_name_is_no_text_parks_its_message_and_the_partition_goes_on(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
+    await _send_misnamed(topics, "plain")
+    await _send_misnamed(topics, "compressed", codec=_DefaultRecordBatchPy.CODEC_ZSTD)
+    async with tallying(platform, prefix=topic_prefix) as service:
+        await service.settled()
+        assert await sums(service) == {"before": 2, "after": 2}
+        await _send_misnamed(topics, "while it runs")
+        await topics.say(captured("good"))
+        await service.settled()
+        assert await sums(service) == {"before": 3, "after": 3, "good": 1}
+        rows = await parked(service)
+        assert [row["reason"] for row in rows] == ["bad_header"] * 3
+        assert "'x-\\udcff\\udcfe'" in rows[0]["error"]
 
 
 async def test_only_what_fails_is_parked_out_of_a_batch(

@@ -1,0 +1,80 @@
+"""Records that the Kafka client cannot read because a header's name is not UTF-8, read all the same.
+
+The client unpacks a whole batch or raises, for ever at the same offset. Here the partition is asked for its
+records once more and unpacked by the client's own slow reader with a tolerant eye, so that the consumer can
+put the record aside like any other that nobody can handle.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any, SupportsIndex
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, PartitionRecords
+from aiokafka.errors import for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.memory_records import _MemoryRecordsPy
+
+from shared.messaging.decode import Misnamed
+
+_WAIT_MS = 500
+_FETCH_BYTES = 1_048_576  # A first record that is larger comes all the same.
+
+
+async def read_any_header(
+    consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], max_records: int
+) -> dict[TopicPartition, list[ConsumerRecord]]:
+    """Of the partitions read from these offsets on, those that hold such a record soon: at most so many of each.
+
+    What is no text in a name is there as lone surrogates. The consumer's positions are moved past what is
+    returned. Raises KafkaError.
+    """
+    found = {}
+    for partition, start in starts.items():
+        records = list(islice(await _fetch(consumer, partition, start), max_records))
+        if any(not is_text(name) for record in records for name, _ in record.headers):
+            consumer.seek(partition, records[-1].offset + 1)
+            found[partition] = records
+    return found
+
+
+async def _fetch(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int) -> PartitionRecords:
+    client = consumer._client
+    wanted = [(partition.topic, [(partition.partition, start, _FETCH_BYTES)])]
+    request = FetchRequest(_WAIT_MS, 0, _FETCH_BYTES, READ_UNCOMMITTED, wanted, rack_id="")
+    answer = await client.send(client.cluster.leader_for_partition(partition), request)
+    [(_, [(_, error, _, *_, batches)])] = answer.topics
+    if error:
+        raise for_code(error)
+    return PartitionRecords(partition, _Batches(batches), None, start, None, None, True, READ_UNCOMMITTED)
+
+
+class _Batches(_MemoryRecordsPy):  # type: ignore[misc]
+    def next_batch(self) -> Any:
+        """The next batch, for the tolerant eye; only the newest format has headers."""
+        piece = self._next_slice
+        if piece is None or piece[self.MAGIC_OFFSET] < 2:
+            return super().next_batch()
+        self._cache_next()
+        return _Batch(piece)
+
+
+class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    def _maybe_uncompress(self) -> None:
+        super()._maybe_uncompress()
+        self._buffer = _AnyBytes(self._buffer)
+
+
+class _AnyBytes(bytearray):
+    """Bytes that always decode: those that are no UTF-8 become lone surrogates, which tell them again."""
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        part = super().__getitem__(index)
+        return _AnyBytes(part) if isinstance(part, bytearray) else part
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """As text, whatever it is."""
+        del errors
+        return super().decode(encoding, "surrogateescape")
