@@ -12,6 +12,7 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="OMS_INVENTORY_", frozen=True, extra="ignore")
 
     http_port: int = Field(8102, ge=0, le=65535, description="port the HTTP API listens on")
+    max_page: int = Field(1_000, ge=100, le=10_000, description="most rows in one page of a list")
     audit_seconds: float = Field(
         3600.0, gt=0, description="how often counters are compared with the ledger's sums"
     )

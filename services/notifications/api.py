@@ -14,7 +14,7 @@ from services.notifications.ports import Ports, Unrenderable
 from services.notifications.settings import Settings
 from services.notifications.store import Store
 from shared.contracts.envelope import Locale
-from shared.runtime.http import PROBLEMS, Context, respond
+from shared.runtime.http import Context, respond
 from shared.runtime.service import Service
 
 _CONTAINED = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
@@ -84,12 +84,12 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
     ports: Ports = service.ports
     domain = service.settings.sender.rpartition("@")[2]
 
-    @router.get("/deliveries", responses={422: PROBLEMS[422]})
+    @router.get("/deliveries")
     async def list_deliveries(
         order_id: Annotated[str | None, Query(max_length=64)] = None,
         state: State | None = None,
         template: Annotated[str | None, Query(max_length=40)] = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Annotated[int, Query(ge=1, le=service.settings.max_page)] = 50,
         after: Annotated[str | None, Query(max_length=64, description="`next` of the page before")] = None,
     ) -> Page:
         """Deliveries, newest first."""
@@ -100,13 +100,13 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
         items = [Summary(**_summary(delivery, domain)) for delivery in found[:limit]]
         return Page(items=items, next=items[-1].delivery_id if len(found) > limit else None)
 
-    @router.get("/deliveries/{delivery_id}", responses={404: PROBLEMS[404]})
+    @router.get("/deliveries/{delivery_id}")
     async def get_delivery(delivery_id: str) -> Detail:
         """One delivery and its content."""
         delivery, content = await _rendered(service, delivery_id)
         return Detail(**_summary(delivery, domain), content=_content(content) if content else None)
 
-    @router.get("/deliveries/{delivery_id}/html", responses={404: PROBLEMS[404]}, response_class=HTMLResponse)
+    @router.get("/deliveries/{delivery_id}/html", response_class=HTMLResponse)
     async def show_delivery(delivery_id: str) -> Response:
         """The mail as a page to look at."""
         _, content = await _rendered(service, delivery_id)
@@ -114,9 +114,7 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
             raise HTTPException(404, "This delivery has no content yet.")
         return HTMLResponse(content.html, headers=_CONTAINED)
 
-    @router.post(
-        "/deliveries/{delivery_id}/resend", status_code=202, responses=PROBLEMS, response_model=Queued
-    )
+    @router.post("/deliveries/{delivery_id}/resend", status_code=202, response_model=Queued)
     async def resend(delivery_id: str, request: Context) -> Response:
         """Send a delivery again that was sent or has failed, as a mail of its own."""
         return respond(await service.command(resend_delivery, ResendDelivery(delivery_id), request=request))
@@ -129,14 +127,12 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
             for name, tongues in ports.renderer.languages.items()
         ]
 
-    @router.get("/templates/{template}/preview", responses={404: PROBLEMS[404], 422: PROBLEMS[422]})
+    @router.get("/templates/{template}/preview")
     async def preview(template: str, locale: Locale = "en") -> Content:
         """A template filled in with example data."""
         return _content(_sample(ports, template, locale))
 
-    @router.get(
-        "/templates/{template}/preview/html", responses={404: PROBLEMS[404]}, response_class=HTMLResponse
-    )
+    @router.get("/templates/{template}/preview/html", response_class=HTMLResponse)
     async def show_preview(template: str, locale: Locale = "en") -> Response:
         """The same as a page to look at."""
         return HTMLResponse(_sample(ports, template, locale).html, headers=_CONTAINED)

@@ -24,7 +24,8 @@ from services.orders.views import summary, whole
 from shared.contracts.channels import OrderSubmitted
 from shared.contracts.envelope import Code, ExternalId, Id, Money, Text, Time
 from shared.messaging.decode import field_errors
-from shared.runtime.http import PROBLEMS, Context, problem, respond
+from shared.runtime.http import Context, problem, respond
+from shared.runtime.limits import intake
 from shared.runtime.service import Service
 
 OrderId = Annotated[
@@ -93,7 +94,7 @@ class Resolve(BaseModel):
 
 def create_router(service: Service[Store, Settings]) -> APIRouter:
     """All routes of the service."""
-    router = APIRouter(responses=PROBLEMS)
+    router = APIRouter()
     router.include_router(_intake(service))
     router.include_router(_queries(service))
     router.include_router(_wishes(service))
@@ -104,7 +105,13 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
 def _intake(service: Service[Store, Settings]) -> APIRouter:
     router = APIRouter(tags=["orders"], route_class=_every_fault(service.settings))
 
-    @router.post("/orders", status_code=202, response_model=Placed, responses={200: {"model": Placed}})
+    @router.post(
+        "/orders",
+        status_code=202,
+        response_model=Placed,
+        responses={200: {"model": Placed}},
+        dependencies=[intake(service.overload)],
+    )
     async def place(order: OrderSubmitted, context: Context) -> Response:
         """Capture an order: 202 with its id, readable at once; 200 with the same id for the same order again."""
         return respond(await service.command(place_order, order, request=context))
@@ -134,7 +141,7 @@ def _queries(service: Service[Store, Settings]) -> APIRouter:
         placed_from: Annotated[Time | None, Query(description="placed at or after")] = None,
         placed_before: Annotated[Time | None, Query(description="placed before")] = None,
         needs: Annotated[Literal["attention"] | None, Query(description="only what needs a person")] = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Annotated[int, Query(ge=1, le=service.settings.max_page)] = 50,
         after: Annotated[Id | None, Query(description="`next` of the page before")] = None,
     ) -> Page:
         """Orders, newest first; every filter that is given must hold."""
@@ -227,6 +234,6 @@ def _refusal(body: dict[str, Any], settings: Settings) -> Response | None:
     try:
         OrderSubmitted.model_validate(body)
     except ValidationError as broken:
-        errors = faulty_fields_of(body, field_errors(broken), settings.channels)
+        errors = faulty_fields_of(body, field_errors(broken), settings.policy)
         return problem(422, "faulty_fields", f"{len(errors)} faulty field(s); see errors", errors)
     return None

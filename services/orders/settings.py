@@ -6,6 +6,8 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.orders.domain.deadlines import Windows
+from services.orders.domain.validate import Policy
+from shared.contracts.envelope import MAX_LINES
 from shared.runtime.settings import ServiceSettings
 
 _MINUTE, _DAY = 60.0, 86_400.0
@@ -22,6 +24,12 @@ class Settings(ServiceSettings):
         min_length=1,
         description="channels that may send orders, as a JSON list; orders of others are refused. The last two are"
         " those of the demo's data sets",
+    )
+    max_lines: int = Field(
+        MAX_LINES,
+        ge=1,
+        le=MAX_LINES,
+        description="lines an order may have; more is refused. The contract allows no more than the default",
     )
     stock_seconds: float = Field(
         30 * _MINUTE,
@@ -62,6 +70,11 @@ class Settings(ServiceSettings):
     keep_expected_days: float = Field(
         30.0, gt=0, description="how long a cancellation waits for an order that never came"
     )
+
+    @property
+    def policy(self) -> Policy:
+        """What orders are taken."""
+        return Policy(self.channels, self.max_lines)
 
     @property
     def windows(self) -> Windows:

@@ -29,7 +29,7 @@ from services.returns.settings import Settings
 from services.returns.store import Filter, Store
 from shared.contracts.envelope import Id
 from shared.messaging.message import Done, Outcome
-from shared.runtime.http import PROBLEMS, Context, respond
+from shared.runtime.http import Context, respond
 from shared.runtime.service import Service
 
 Returns = Service[Store, Settings]
@@ -37,7 +37,7 @@ Returns = Service[Store, Settings]
 
 def create_router(service: Returns) -> APIRouter:
     """All routes of this service."""
-    router = APIRouter(responses=PROBLEMS, tags=["returns"])
+    router = APIRouter(tags=["returns"])
     _commands(router, service)
     _queries(router, service)
     return router
@@ -81,7 +81,7 @@ def _queries(router: APIRouter, service: Returns) -> None:
         state: State | None = None,
         order_id: Id | None = None,
         origin: Origin | None = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Annotated[int, Query(ge=1, le=service.settings.max_page)] = 50,
         after: Annotated[Id | None, Query(description="`next` of the page before")] = None,
     ) -> ReturnPage:
         """Returns, oldest first."""

@@ -23,24 +23,34 @@ _WAIT_MS = 500
 _FETCH_BYTES = 1_048_576  # A first record that is larger comes all the same.
 
 
-async def read_any_header(
-    consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], max_records: int
+async def fetch(
+    consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], wait_ms: int, max_records: int
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
-    """Of the partitions read from these offsets on, those that hold such a record soon: at most so many of each.
+    """The next records by partition, at most so many; `starts` are the next offsets of the partitions being read.
 
-    What is no text in a name is there as lone surrogates. The consumer's positions are moved past what is
-    returned. Raises KafkaError.
+    Records that the client cannot unpack are among them: what is no text in a header's name stands there as lone
+    surrogates. Raises what the client raises for any other reason.
     """
-    found = {}
-    for partition, start in starts.items():
-        records = list(islice(await _fetch(consumer, partition, start), max_records))
-        if any(not is_text(name) for record in records for name, _ in record.headers):
-            consumer.seek(partition, records[-1].offset + 1)
-            found[partition] = records
-    return found
+    try:
+        batches: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
+            timeout_ms=wait_ms, max_records=max_records
+        )
+        return batches
+    except UnicodeDecodeError:
+        found = {}
+        for partition, start in starts.items():
+            records = list(islice(await _unpacked(consumer, partition, start), max_records))
+            strange = any(not is_text(name) for record in records for name, _ in record.headers)
+            if strange:
+                found[partition] = records
+            # The client has forgotten what it had unpacked of the others: read them again.
+            consumer.seek(partition, records[-1].offset + 1 if strange else start)
+        if not found:
+            raise
+        return found
 
 
-async def _fetch(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int) -> PartitionRecords:
+async def _unpacked(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int) -> PartitionRecords:
     client = consumer._client
     wanted = [(partition.topic, [(partition.partition, start, _FETCH_BYTES)])]
     request = FetchRequest(_WAIT_MS, 0, _FETCH_BYTES, READ_UNCOMMITTED, wanted, rack_id="")
@@ -62,6 +72,8 @@ class _Batches(_MemoryRecordsPy):  # type: ignore[misc]
 
 
 class _Batch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    _buffer: Any
+
     def _maybe_uncompress(self) -> None:
         super()._maybe_uncompress()
         self._buffer = _AnyBytes(self._buffer)

@@ -23,7 +23,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.message import StreamMessage
 
-from shared.messaging.any_header import read_any_header
+from shared.messaging.any_header import fetch
 from shared.messaging.consumer import Interrupted, Waiting
 from shared.messaging.decode import Record
 from shared.messaging.progress import Lag, Position, Progress
@@ -174,7 +174,7 @@ class KafkaSource:
         self._progress.in_hand = {}
         self._idle.set()
         try:
-            batches = await self._fetched(consumer)
+            batches = await fetch(consumer, self._progress.next_offsets(), _POLL_MS, self._max_records)
             if batches:
                 self._idle.clear()
             for partition in batches.keys() - self._progress.done.keys():
@@ -184,30 +184,16 @@ class KafkaSource:
             if not await self._nothing_lost(consumer, starts or passed):
                 return ()
         except Exception:
-            self._read_again(consumer)
+            # The client forgets records that it had unpacked before it met one it cannot read: read them again.
+            for partition, done in self._progress.done.items():
+                with suppress(IllegalStateError):
+                    consumer.seek(partition, done.next_offset)
             self._idle.set()
             raise
         self._polled_at = time.monotonic()
         self._progress.passed_over(passed)
         self._progress.in_hand = batches
         return tuple(chain(*batches.values()))
-
-    async def _fetched(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]]:
-        try:
-            return await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records)  # type: ignore[no-any-return]
-        except UnicodeDecodeError:
-            self._read_again(consumer)
-            starts = {partition: done.next_offset for partition, done in self._progress.done.items()}
-            found = await read_any_header(consumer, starts, self._max_records)
-            if not found:
-                raise
-            return found
-
-    def _read_again(self, consumer: AIOKafkaConsumer) -> None:
-        """The client forgets records that it had unpacked before it met one it cannot read: back to what is settled."""
-        for partition, done in self._progress.done.items():
-            with suppress(IllegalStateError):
-                consumer.seek(partition, done.next_offset)
 
     async def _passed_over(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         """Partitions read further than what was handed out: markers of transactions take offsets, too."""

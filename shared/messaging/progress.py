@@ -86,6 +86,10 @@ class Progress:
         self._polled = {}
         self.done = {place: Done(offset, 0, now) for place, offset in starts.items()}
 
+    def next_offsets(self) -> dict[Any, int]:
+        """Where the partitions that are open go on."""
+        return {place: done.next_offset for place, done in self.done.items()}
+
     def settled(self) -> None:
         """The batch in hand is handled, wherever its partitions are still ours."""
         now = self._clock()

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Annotated, Any
 
 import orjson
@@ -18,6 +19,7 @@ from shared.contracts.envelope import FieldError
 from shared.messaging.decode import REMEDIES
 from shared.messaging.message import Done, Outcome
 from shared.messaging.retry import transient
+from shared.runtime.limits import ClientRate
 from shared.telemetry.tracing import Tracing, valid_tracestate
 
 log = structlog.get_logger(__name__)
@@ -38,18 +40,28 @@ class Problem(BaseModel):
     errors: list[FieldError] = []
 
 
+_RETRY_AFTER = {
+    "Retry-After": {"description": "seconds", "schema": {"type": "integer", "minimum": 1}},
+}
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
+    status: {
+        "model": Problem,
+        "description": text,
+        "content": {"application/problem+json": {}},
+        **({"headers": _RETRY_AFTER} if "Retry-After" in text else {}),
+    }
     for status, text in {
         400: "The body or the address cannot be read",
         404: "There is no such thing",
         409: "It contradicts what already happened; detail says what to do instead",
         413: "The body is too large",
         422: "Fields are faulty; errors names each",
+        429: "More than this client may ask, or more than is being worked off; try again after Retry-After seconds",
         503: "The database or broker is away; try again after Retry-After seconds",
     }.items()
 }
-"""What every command route may answer, for `responses=` of a router."""
+"""What every route of an API may answer beside its own."""
 
 _TITLES = {
     400: "Bad request", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Too large",
@@ -176,15 +188,22 @@ _UNTRACED = frozenset({"/health", "/ready", "/metrics"})  # asked every few seco
 
 
 class Edge:
-    """ASGI middleware around everything: body limit, server span, duration metric. Pure ASGI, because it is hot."""
+    """ASGI middleware around everything: limits, server span, duration metric. Pure ASGI, because it is hot."""
 
     def __init__(
-        self, app: Any, *, tracing: Tracing, observe: Callable[[str, str, int, float], None], limit: int
+        self,
+        app: Any,
+        *,
+        tracing: Tracing,
+        observe: Callable[[str, str, int, float], None],
+        limit: int,
+        rate: ClientRate | None = None,
     ) -> None:
         self._app = app
         self._tracing = tracing
         self._observe = observe
         self._limit = limit
+        self._rate = rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -224,6 +243,11 @@ class Edge:
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
+        if self._rate is not None:
+            wait = self._rate.wait(self._rate.client(headers, (scope.get("client") or ("",))[0]))
+            if wait:
+                await _too_many(wait)(scope, receive, send)
+                return
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             refusal = problem(400, "bad_request", "The address contains %00, which no id and no filter can.")
             await refusal(scope, receive, send)
@@ -243,6 +267,11 @@ class Edge:
 
 def _too_large(limit: int) -> JSONResponse:
     return problem(413, "too_large", f"The body may have at most {limit} bytes. Send less at once.")
+
+
+def _too_many(wait: float) -> JSONResponse:
+    detail = "This client asks more often than it may. Nothing was changed; ask again later."
+    return problem(429, "too_many_requests", detail, headers={"Retry-After": str(ceil(wait))})
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:

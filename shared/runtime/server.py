@@ -10,7 +10,9 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from shared.runtime.http import Edge, create_app
+from shared.runtime.http import PROBLEMS, Edge, create_app
+from shared.runtime.limits import ClientRate
+from shared.runtime.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from shared.runtime.service import Service
@@ -82,7 +84,13 @@ class HttpServer:
             seconds.labels(method, route, str(status)).observe(duration)
 
         return uvicorn.Config(
-            Edge(app, tracing=self._service.tracing, observe=observe, limit=settings.max_body_bytes),
+            Edge(
+                app,
+                tracing=self._service.tracing,
+                observe=observe,
+                limit=settings.max_body_bytes,
+                rate=_rate(settings),
+            ),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -91,6 +99,12 @@ class HttpServer:
             timeout_keep_alive=75,
             server_header=False,
         )
+
+
+def _rate(settings: ServiceSettings) -> ClientRate | None:
+    if not settings.client_rate:
+        return None
+    return ClientRate(settings.client_rate, settings.client_burst, header=settings.client_header)
 
 
 class _Server(uvicorn.Server):
@@ -123,5 +137,5 @@ def build_app(service: "Service[Any, Any]", *, with_api: bool = True) -> FastAPI
         return Response(body, media_type=None, headers={"content-type": content_type})
 
     if with_api and service.api is not None:
-        app.include_router(service.api(service))
+        app.include_router(service.api(service), responses=PROBLEMS)
     return app

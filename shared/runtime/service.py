@@ -112,6 +112,7 @@ class Service(Generic[S, C]):
         self.commands = Commands(self.unit.begin)
         self.server = HttpServer(self)
         self.exit_code = 0
+        self._outbox_rows = 0
         self._stop = asyncio.Event()
         self._ready: dict[str, bool] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -263,6 +264,17 @@ class Service(Generic[S, C]):
             ready["assigned"] = self.source.consumer is None or self.source.open
         return ready
 
+    def overload(self) -> str | None:
+        """Why no new work should be taken now, from what was last measured; None while all is well."""
+        if self._outbox_rows > self.settings.intake_max_outbox:
+            return (
+                f"{self._outbox_rows} messages wait to be sent, more than {self.settings.intake_max_outbox}"
+            )
+        lag = sum(each.records for each in self.source.lag().values())
+        if lag > self.settings.intake_max_lag:
+            return f"{lag} messages wait to be read, more than {self.settings.intake_max_lag}"
+        return None
+
     # --- Timed work -----------------------------------------------------------------------------------
 
     async def _repeat(self, job: Job) -> None:
@@ -326,6 +338,7 @@ class Service(Generic[S, C]):
                 async with self.unit.begin() as (session, _):
                     depth = await upkeep.outbox_depth(session)
                     waiting = await dead_letters.counts(session)
+                self._outbox_rows = depth.rows
                 self.metrics.outbox_rows.set(depth.rows)
                 self.metrics.outbox_oldest_seconds.set(depth.oldest_seconds)
                 self.metrics.dead_letters.clear()

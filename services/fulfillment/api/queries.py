@@ -16,7 +16,6 @@ from shared.contracts.envelope import Id
 from shared.runtime.http import Problem, problem
 from shared.runtime.service import Service
 
-Limit = Annotated[int, Query(ge=1, le=500)]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
 State = Literal[
     "created", "picked", "packed", "dispatched", "exception", "delivered", "lost", "returned_to_sender", "cancelled",
@@ -34,7 +33,7 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
         place: Id | None = None,
         order: Id | None = None,
         attention: Annotated[bool, Query(description="only those a person should look at")] = False,
-        limit: Limit = 50,
+        limit: Annotated[int, Query(ge=1, le=service.settings.max_page)] = 50,
         after: After = None,
     ) -> Any:
         """Parcels, oldest first."""
@@ -44,7 +43,9 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
         return _page(found, limit)
 
     @router.get("/work", response_model=Work)
-    async def work(place: Id, limit: Limit = 50, after: After = None) -> Any:
+    async def work(
+        place: Id, limit: Annotated[int, Query(ge=1, le=service.settings.max_page)] = 50, after: After = None
+    ) -> Any:
         """What a place has to pick, oldest first, and how much waits at its stations."""
         async with service.read() as store:
             wanted = Filter(state="created", place_id=place)

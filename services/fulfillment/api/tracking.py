@@ -11,6 +11,7 @@ from services.fulfillment.store import Store
 from shared.contracts.carriers import ShipmentTrackingSubmitted
 from shared.contracts.envelope import Id
 from shared.runtime.http import Context, problem, respond
+from shared.runtime.limits import intake
 from shared.runtime.service import Service
 
 
@@ -18,12 +19,17 @@ def create_router(service: Service[Store, Settings]) -> APIRouter:
     """Routes under /tracking and /bulk/tracking."""
     router = APIRouter(tags=["tracking"])
 
-    @router.post("/tracking", response_model=ScanAnswer)
+    @router.post("/tracking", response_model=ScanAnswer, dependencies=[intake(service.overload)])
     async def scan_one(body: ShipmentTrackingSubmitted, context: Context) -> Response:
         """A carrier scanned a parcel. The same scan id is the same scan; any order will do."""
         return respond(await service.command(record_tracking, RecordTracking((body,)), request=context))
 
-    @router.post("/bulk/tracking", response_model=BulkScanAnswer, response_model_exclude_none=True)
+    @router.post(
+        "/bulk/tracking",
+        response_model=BulkScanAnswer,
+        response_model_exclude_none=True,
+        dependencies=[intake(service.overload)],
+    )
     async def scan_many(body: BulkTracking, context: Context) -> Response:
         """Many scans; a refused one keeps no other from being taken."""
         value = RecordTracking(body.scans, bulk=True)

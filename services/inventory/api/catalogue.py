@@ -15,7 +15,7 @@ from services.inventory.api.documents import (
     SkuDetails,
     SkuEntry,
 )
-from services.inventory.api.pages import After, Limit, page, position
+from services.inventory.api.pages import After, page, position
 from services.inventory.handlers.put_places import put_places
 from services.inventory.handlers.put_skus import put_skus
 from services.inventory.settings import Settings
@@ -23,7 +23,7 @@ from services.inventory.store import Store
 from services.inventory.store.catalogue import read_place, read_sku
 from shared.contracts.envelope import Id, Sku
 from shared.messaging.message import Done, Outcome
-from shared.runtime.http import PROBLEMS, Context, respond
+from shared.runtime.http import Context, respond
 from shared.runtime.service import Service
 
 
@@ -34,7 +34,7 @@ def add_routes(router: APIRouter, service: Service[Store, Settings]) -> None:
         "/skus/{sku:path}",
         tags=["catalogue"],
         response_model=Result,
-        responses=PROBLEMS | {201: {"model": Result}},
+        responses={201: {"model": Result}},
     )
     async def put_sku(sku: Annotated[Sku, Path()], details: SkuDetails, context: Context) -> Response:
         """Create a SKU or replace what is known of it. Fields left out are then unknown."""
@@ -44,25 +44,27 @@ def add_routes(router: APIRouter, service: Service[Store, Settings]) -> None:
         "/places/{place_id}",
         tags=["catalogue"],
         response_model=Result,
-        responses=PROBLEMS | {201: {"model": Result}},
+        responses={201: {"model": Result}},
     )
     async def put_place(place_id: Annotated[Id, Path()], details: PlaceDetails, context: Context) -> Response:
         """Create a place or replace what is known of it. Inactive: ships what it holds, gets no new orders."""
         return _only(await service.command(put_places, (details.to_place(place_id),), request=context))
 
-    @router.post("/bulk/skus", tags=["bulk"], response_model=BulkResult, responses=PROBLEMS)
+    @router.post("/bulk/skus", tags=["bulk"], response_model=BulkResult)
     async def put_many_skus(bulk: Bulk[SkuEntry], context: Context) -> Response:
         """Put up to 1,000 SKUs; each is answered by itself."""
         return await carry_out(service, put_skus, SkuEntry, bulk.rows, context)
 
-    @router.post("/bulk/places", tags=["bulk"], response_model=BulkResult, responses=PROBLEMS)
+    @router.post("/bulk/places", tags=["bulk"], response_model=BulkResult)
     async def put_many_places(bulk: Bulk[PlaceEntry], context: Context) -> Response:
         """Put up to 1,000 places; each is answered by itself."""
         return await carry_out(service, put_places, PlaceEntry, bulk.rows, context)
 
-    @router.get("/skus", tags=["catalogue"], responses=PROBLEMS)
+    @router.get("/skus", tags=["catalogue"])
     async def list_skus(
-        limit: Limit = 100, after: After = None, prefix: Annotated[str | None, Query(max_length=64)] = None
+        limit: Annotated[int, Query(ge=1, le=service.settings.max_page)] = 100,
+        after: After = None,
+        prefix: Annotated[str | None, Query(max_length=64)] = None,
     ) -> Page[SkuEntry]:
         """SKUs in order; `prefix` picks those that begin so."""
         key = position(after, str)
@@ -72,9 +74,9 @@ def add_routes(router: APIRouter, service: Service[Store, Settings]) -> None:
             )
         return page(rows, limit, _sku, "sku")
 
-    @router.get("/places", tags=["catalogue"], responses=PROBLEMS)
+    @router.get("/places", tags=["catalogue"])
     async def list_places(
-        limit: Limit = 100,
+        limit: Annotated[int, Query(ge=1, le=service.settings.max_page)] = 100,
         after: After = None,
         kind: Literal["warehouse", "store", "third_party"] | None = None,
         active: bool | None = None,

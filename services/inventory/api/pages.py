@@ -13,7 +13,6 @@ from services.inventory.api.documents import Page
 
 T = TypeVar("T")
 
-Limit = Annotated[int, Query(ge=1, le=1_000, description="rows of a page")]
 After = Annotated[str | None, Query(description="`next` of the page before")]
 
 

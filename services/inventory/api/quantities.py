@@ -16,20 +16,19 @@ from services.inventory.api.documents import (
     ReservationView,
     SourcingView,
 )
-from services.inventory.api.pages import After, Limit, page, position
+from services.inventory.api.pages import After, page, position
 from services.inventory.domain.reservation import Reservation
 from services.inventory.domain.sourcing import Decision, explain
 from services.inventory.settings import Settings
 from services.inventory.store import Store
 from shared.contracts.envelope import Id, Sku
-from shared.runtime.http import PROBLEMS
 from shared.runtime.service import Service
 
 
 def add_routes(router: APIRouter, service: Service[Store, Settings]) -> None:
     """The routes of questions."""
 
-    @router.get("/availability", tags=["stock"], responses=PROBLEMS)
+    @router.get("/availability", tags=["stock"])
     async def availability(
         sku: Annotated[list[Sku], Query(min_length=1, max_length=100)],
     ) -> list[Availability]:
@@ -39,9 +38,12 @@ def add_routes(router: APIRouter, service: Service[Store, Settings]) -> None:
             rows = await store.reports.stock_of(sku)
         return [_availability(name, name in known, rows) for name in dict.fromkeys(sku)]
 
-    @router.get("/levels", tags=["stock"], responses=PROBLEMS)
+    @router.get("/levels", tags=["stock"])
     async def levels(
-        limit: Limit = 100, after: After = None, sku: str | None = None, place: str | None = None
+        limit: Annotated[int, Query(ge=1, le=service.settings.max_page)] = 100,
+        after: After = None,
+        sku: str | None = None,
+        place: str | None = None,
     ) -> Page[LevelView]:
         """Quantities by SKU and place."""
         key = position(after, str, str)
@@ -51,9 +53,9 @@ def add_routes(router: APIRouter, service: Service[Store, Settings]) -> None:
             )
         return page(rows, limit, _level, "sku", "place_id")
 
-    @router.get("/ledger", tags=["stock"], responses=PROBLEMS)
+    @router.get("/ledger", tags=["stock"])
     async def movements(
-        limit: Limit = 100,
+        limit: Annotated[int, Query(ge=1, le=service.settings.max_page)] = 100,
         after: After = None,
         sku: str | None = None,
         place: str | None = None,
@@ -69,7 +71,7 @@ def add_routes(router: APIRouter, service: Service[Store, Settings]) -> None:
             )
         return page(rows, limit, MovementView.model_validate, "id")
 
-    @router.get("/reservations/{order_id}", tags=["reservations"], responses=PROBLEMS)
+    @router.get("/reservations/{order_id}", tags=["reservations"])
     async def reservation(order_id: Id) -> ReservationView:
         """What is or was held for an order, what became of it, and why these places ship it."""
         async with service.read() as store:

@@ -56,10 +56,19 @@ class Draft:
     payments: Sequence[DraftPayment]
 
 
-def faults(draft: Draft, channels: Collection[str]) -> list[Fault]:
-    """Everything that is wrong; empty for an order that can be accepted. `channels` are the known ones."""
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What orders this merchant takes: of which channels, with at most how many lines."""
+
+    channels: Collection[str]
+    max_lines: int
+
+
+def faults(draft: Draft, policy: Policy) -> list[Fault]:
+    """Everything that is wrong; empty for an order that can be accepted."""
     return [
-        *_codes(draft, channels),
+        *_codes(draft, policy.channels),
+        *_size(draft, policy.max_lines),
         *_duplicates("lines", "line_id", [line.line_id for line in draft.lines]),
         *_line_totals(draft),
         *_order_total(draft),
@@ -78,6 +87,12 @@ def _codes(draft: Draft, channels: Collection[str]) -> Iterator[Fault]:
         yield Fault("address.country", "is not a country", "use an ISO 3166-1 alpha-2 code such as DE")
     if draft.currency is not None and draft.currency not in CURRENCIES:
         yield Fault("currency", "is not a currency in use", "use an ISO 4217 code such as EUR")
+
+
+def _size(draft: Draft, max_lines: int) -> Iterator[Fault]:
+    if len(draft.lines) > max_lines:
+        remedy = "send several orders; or raise the setting MAX_LINES"
+        yield Fault("lines", f"are {len(draft.lines)}, more than {max_lines}", remedy)
 
 
 def _duplicates(path: str, name: str, ids: Sequence[str | None]) -> Iterator[Fault]:

@@ -1,10 +1,10 @@
 """Whether what was submitted can be an order, with every faulty field; and where two orders differ."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from services.orders.domain.validate import Draft, DraftLine, DraftPayment, Fault, faults
+from services.orders.domain.validate import Draft, DraftLine, DraftPayment, Fault, Policy, faults
 from shared.contracts.channels import OrderSubmitted
 from shared.contracts.envelope import FieldError
 
@@ -12,7 +12,7 @@ _MOST = 100
 """Fields that one refusal names."""
 
 
-def faulty_fields(order: OrderSubmitted, channels: Collection[str]) -> tuple[FieldError, ...]:
+def faulty_fields(order: OrderSubmitted, policy: Policy) -> tuple[FieldError, ...]:
     """What is wrong with an order that fits its contract."""
     draft = Draft(
         order.channel,
@@ -27,11 +27,11 @@ def faulty_fields(order: OrderSubmitted, channels: Collection[str]) -> tuple[Fie
         ],
         [DraftPayment(made.payment_id, made.authorized, made.captured) for made in order.payments],
     )
-    return _errors(faults(draft, channels))
+    return _errors(faults(draft, policy))
 
 
 def faulty_fields_of(
-    body: Mapping[str, Any], broken: Sequence[FieldError], channels: Collection[str]
+    body: Mapping[str, Any], broken: Sequence[FieldError], policy: Policy
 ) -> tuple[FieldError, ...]:
     """What is wrong with an order that does not fit its contract: `broken` and, as far as it can be read, the rest."""
     draft = Draft(
@@ -62,7 +62,7 @@ def faulty_fields_of(
         ],
     )
     known = {error.field for error in broken}
-    more = _errors([fault for fault in faults(draft, channels) if fault.field not in known])
+    more = _errors([fault for fault in faults(draft, policy) if fault.field not in known])
     return (*broken, *more)[:_MOST]
 
 

@@ -16,7 +16,7 @@ async def order_submitted(messages: Sequence[Message[OrderSubmitted | Invalid]],
     for message in messages:
         event = message.event
         if isinstance(event, Invalid):
-            errors = faulty_fields_of(event.body, event.errors, tx.settings.channels)
+            errors = faulty_fields_of(event.body, event.errors, tx.settings.policy)
             refuse(message, "order", event.body, errors, tx)
         else:
             submissions.append(Submission(event, message, event.channel))

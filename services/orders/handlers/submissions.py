@@ -71,7 +71,8 @@ Result = Captured | Faulty | Conflict
 
 async def capture(submissions: Sequence[Submission], tx: Tx) -> list[Result]:
     """One result per submission, aligned. Of several under one name the first stands."""
-    errors = [faulty_fields(submission.order, tx.settings.channels) for submission in submissions]
+    policy = tx.settings.policy
+    errors = [faulty_fields(submission.order, policy) for submission in submissions]
     first: dict[Name, Submission] = {}
     for submission, wrong in zip(submissions, errors, strict=True):
         if not wrong:

@@ -120,7 +120,7 @@ def _order(record: Submitted, settings: Settings) -> OrderSubmitted | Refused:
     except ValidationError as error:
         if record.body:
             broken = (*broken, *field_errors(error))
-    errors = faulty_fields_of(record.body, broken, settings.channels) if record.body else broken
+    errors = faulty_fields_of(record.body, broken, settings.policy) if record.body else broken
     return Refused(422, "faulty_fields", "", errors)
 
 

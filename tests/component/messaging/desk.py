@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared.contracts.envelope import Id, Money
 from shared.messaging.message import Command, Done, Outcome, Refused
-from shared.runtime.http import PROBLEMS, Context, respond
+from shared.runtime.http import Context, respond
 from shared.runtime.service import Service
 
 LIMIT = 1_000
@@ -41,7 +41,7 @@ async def add(commands: Sequence[Command[Add]], tx: Any) -> Sequence[Outcome]:
 
 def create_router(service: Service[Any, Any]) -> APIRouter:
     """POST /tallies and GET /tallies/{order_id}."""
-    router = APIRouter(responses=PROBLEMS)
+    router = APIRouter()
 
     @router.post("/tallies")
     async def post(body: Add, context: Context, dry: Annotated[bool, Query()] = False) -> Response:

@@ -174,3 +174,25 @@ async def test_spans_are_named_by_route_and_probes_have_none(platform: Platform)
             await asyncio.to_thread(desk.service.tracing.shutdown)
         names = sorted(span.name for span in sink.spans if span.name.startswith("GET"))
         assert names == ["GET (none)", "GET /tallies/{order_id}", "GET /tallies/{order_id}"]
+
+
+async def test_a_client_that_asks_too_often_waits_and_others_do_not(platform: Platform) -> None:
+    def install(service: Any) -> None:
+        service.api = create_router
+
+    async with tallying(
+        platform,
+        prefix="none.",
+        roles=("api",),
+        change=install,
+        client_rate=0.01,
+        client_burst=2,
+        client_header="X-Client-Id",
+    ) as desk:
+        greedy = [await desk.http.get("/tallies/a", headers={"x-client-id": "greedy"}) for _ in range(3)]
+        assert [answer.status_code for answer in greedy] == [200, 200, 429]
+        is_problem(greedy[2], 429)
+        assert 1 <= int(greedy[2].headers["retry-after"]) <= 100
+        assert (await desk.http.get("/tallies/a", headers={"x-client-id": "other"})).status_code == 200
+        # Probes are asked by the machine that keeps the process alive.
+        assert [(await desk.http.get("/health")).status_code for _ in range(5)] == [200] * 5

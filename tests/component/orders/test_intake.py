@@ -3,11 +3,15 @@
 import asyncio
 from typing import Any
 
+import httpx
+
+from deploy.local import Platform
 from shared.contracts.channels import OrderCancelSubmitted, OrderSubmitted
 from shared.contracts.orders import OrderCancelled, OrderPlaced, OrderRefused
 from shared.db.ids import new_id
 from tests.component.orders import world as say
 from tests.component.orders.conftest import World
+from tests.harness.service import running, until
 
 
 def named(external_id: str) -> Any:
@@ -166,3 +170,32 @@ async def test_orders_are_found_by_what_people_know_of_them(world: World) -> Non
     wrong = await find("/orders", params={"state": "lost", "limit": 0})
     assert wrong.status_code == 422 and len(wrong.json()["errors"]) == 2
     assert (await find("/orders/none")).status_code == 404
+
+
+async def test_no_new_orders_are_taken_while_too_much_waits_to_be_sent(
+    platform: Platform, topic_prefix: str
+) -> None:
+    # No relay: what is placed stays in the outbox, as while the broker is away.
+    async with running(
+        platform, "orders", prefix=topic_prefix, roles=("api",), intake_max_outbox=2
+    ) as service:
+
+        async def refused() -> httpx.Response | None:
+            answer = await service.http.post("/orders", json=say.body(say.order()))
+            assert answer.status_code in (202, 429)
+            return answer if answer.status_code == 429 else None
+
+        answer = await until(refused, "orders are refused")
+        assert answer.headers["retry-after"] == "5" and answer.json()["code"] == "too_many_requests"
+        [taken] = await service.rows("SELECT count(*) AS orders, min(id) AS id FROM orders")
+        assert taken["orders"] > 2
+        # What makes the pile no larger than it must be is still answered.
+        assert (await service.http.get(f"/orders/{taken['id']}")).status_code == 200
+        cancelled = await service.http.post(f"/orders/{taken['id']}/cancel", json={"reason": "late"})
+        assert cancelled.status_code == 202
+        await service.rows("DELETE FROM outbox")
+
+        async def taken_again() -> bool:
+            return (await service.http.post("/orders", json=say.body(say.order()))).status_code == 202
+
+        await until(taken_again, "orders are taken again")

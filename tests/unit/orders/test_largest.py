@@ -6,6 +6,7 @@ from services.orders.domain.facts import Facts
 from services.orders.domain.order import Order
 from services.orders.domain.sayings import Confirm, Place
 from services.orders.domain.terms import Terms
+from services.orders.domain.validate import Policy
 from services.orders.handlers.checking import faulty_fields
 from services.orders.handlers.events import event_of
 from services.orders.handlers.submissions import Submission
@@ -67,7 +68,7 @@ def reservation(order: OrderSubmitted, order_id: str) -> StockReserved:
 
 def test_the_largest_accepted_order_can_be_placed_and_confirmed():
     order, order_id = largest(), str(uuid4())
-    assert faulty_fields(order, ("shop",)) == ()
+    assert faulty_fields(order, Policy(("shop",), MAX_LINES)) == ()
     body = Submission(order, Command("c", order, "a", ""), "a").body
     reserved = reservation(order, order_id)
     held = Held(Order(Terms(order_id, "shop", "x" * 64, "EUR", order.total, None), Facts()), 0, "", body=body)

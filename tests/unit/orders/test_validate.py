@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orders.domain.codes import COUNTRIES, CURRENCIES
-from services.orders.domain.validate import Draft, DraftLine, DraftPayment, faults
+from services.orders.domain.validate import Draft, DraftLine, DraftPayment, Policy, faults
 
-CHANNELS = ("shop", "phone")
+POLICY = Policy(("shop", "phone"), max_lines=3)
 LINE = DraftLine("1", 3, 333, 100, 50, 949)
 GOOD = Draft("shop", "DE", "EUR", 500, 1449, False, (LINE,), (DraftPayment("p", 1449, 1449),))
 
 
 def fields(draft: Draft) -> list[str]:
-    return [fault.field for fault in faults(draft, CHANNELS)]
+    return [fault.field for fault in faults(draft, POLICY)]
 
 
 def test_a_good_order_has_no_faults():
@@ -45,6 +45,10 @@ def test_a_line_may_be_off_by_half_a_minor_unit_per_unit_and_no_more(quantity, p
         ({"currency": "DEM"}, "currency"),
         ({"total": 1450}, "total"),
         ({"shipping": 499}, "total"),
+        (
+            {"lines": tuple(replace(LINE, line_id=str(n)) for n in range(4)), "total": 4296, "payments": ()},
+            "lines",
+        ),
         ({"lines": (LINE, replace(LINE, line_id="1")), "total": 2398}, "lines.1.line_id"),
         ({"payments": (DraftPayment("p", 700, 0), DraftPayment("p", 700, 0))}, "payments.1.payment_id"),
         ({"payments": (DraftPayment("p", 1000, 1001),)}, "payments.0.captured"),
@@ -52,7 +56,7 @@ def test_a_line_may_be_off_by_half_a_minor_unit_per_unit_and_no_more(quantity, p
     ],
 )
 def test_each_fault_is_named_with_a_remedy(change, field):
-    found = faults(replace(GOOD, **change), CHANNELS)
+    found = faults(replace(GOOD, **change), POLICY)
     assert [fault.field for fault in found] == [field]
     assert found[0].problem and found[0].remedy
 
