@@ -28,8 +28,8 @@ async def fetch(
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
     """The next records by partition, at most so many; `starts` are the next offsets of the partitions being read.
 
-    Records that the client cannot unpack are among them: what is no text in a header's name stands there as lone
-    surrogates. Raises what the client raises for any other reason.
+    Records that the client cannot unpack are among them, their headers as `Misnamed`. Raises what the client raises
+    for any other reason.
     """
     try:
         batches: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
@@ -39,8 +39,9 @@ async def fetch(
     except UnicodeDecodeError:
         found = {}
         for partition, start in starts.items():
-            records = list(islice(await _unpacked(consumer, partition, start), max_records))
-            strange = any(not is_text(name) for record in records for name, _ in record.headers)
+            unpacked = islice(await _unpacked(consumer, partition, start), max_records)
+            records = [_named(record) for record in unpacked]
+            strange = any(isinstance(record.headers, Misnamed) for record in records)
             if strange:
                 found[partition] = records
             # The client has forgotten what it had unpacked of the others: read them again.
@@ -48,6 +49,16 @@ async def fetch(
         if not found:
             raise
         return found
+
+
+def _named(record: ConsumerRecord) -> ConsumerRecord:
+    if all(_is_text(name) for name, _ in record.headers):
+        return record
+    return replace(record, headers=Misnamed(record.headers))
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 async def _unpacked(consumer: AIOKafkaConsumer, partition: TopicPartition, start: int) -> PartitionRecords:

@@ -1,12 +1,15 @@
 """Labels for office printers: one PDF page of 4 x 6 inches."""
 
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from io import BytesIO
+from itertools import islice
 
 from reportlab.graphics.barcode.code128 import Code128
 from reportlab.lib.units import inch, mm
 from reportlab.pdfgen.canvas import Canvas
 
-from services.fulfillment.adapters.fonts import Fonts, width
+from services.fulfillment.adapters.fonts import Fonts, Piece, reads_from_right, width
 from services.fulfillment.adapters.label import Label
 
 _WIDTH, _HEIGHT = 4 * inch, 6 * inch
@@ -40,9 +43,8 @@ def draw_pdf(label: Label, fonts: Fonts) -> bytes:
         f"{_FNC1}00{label.number}", barWidth=_MODULE, barHeight=_BARS, quiet=False, humanReadable=False
     )
     bars.drawOn(canvas, (_WIDTH - bars.width) / 2, 12 * mm)
-    number = fonts.runs(label.readable_number)
-    canvas.setFont(number[0][0], 11)
-    canvas.drawCentredString(_WIDTH / 2, 6 * mm, label.readable_number)
+    number = fonts.pieces(label.readable_number)
+    _set(canvas, number, (_WIDTH - width(number, 11)) / 2, 6 * mm, 11)
     canvas.showPage()
     canvas.save()
     return page.getvalue()
@@ -50,27 +52,33 @@ def draw_pdf(label: Label, fonts: Fonts) -> bytes:
 
 def _line(canvas: Canvas, fonts: Fonts, text: str, top: float, size: float) -> float:
     """Draws a text under `top` and returns where the next may begin; what is too wide is set smaller, then broken."""
-    whole = width(fonts.runs(text), size)
+    whole = width(fonts.pieces(text), size)
     size = max(_SMALLEST, min(size, size * _BLOCK / max(whole, 1)))
-    for piece in _broken(fonts, text, size)[:_MOST_LINES]:
-        drawing = canvas.beginText(_MARGIN, top - size)
-        for font, run in fonts.runs(piece):
-            drawing.setFont(font, size)
-            drawing.textOut(run)
-        canvas.drawText(drawing)
+    for part in islice(_broken(fonts, text, size), _MOST_LINES):
+        pieces = fonts.pieces(part)
+        left = _WIDTH - _MARGIN - width(pieces, size) if reads_from_right(text) else _MARGIN
+        _set(canvas, pieces, left, top - size, size)
         top -= size * 1.2
     return top
 
 
-def _broken(fonts: Fonts, text: str, size: float) -> list[str]:
-    pieces = [""]
-    for char in text:
-        if width(fonts.runs(pieces[-1] + char), size) <= _BLOCK:
-            pieces[-1] += char
-            continue
-        head, blank, tail = pieces[-1].rpartition(" ")
-        pieces[-1:] = [head, tail + char] if blank and head else [pieces[-1], char]
-    return pieces
+def _set(canvas: Canvas, pieces: Sequence[Piece], x: float, y: float, size: float) -> None:
+    for piece in pieces:
+        piece.draw(canvas, x, y, size)
+        x += piece.width(size)
+
+
+def _broken(fonts: Fonts, text: str, size: float) -> Iterator[str]:
+    """The text in parts that each fit a line, cut at blanks where there are any."""
+    while text:
+        lengths = range(1, len(text) + 1)
+        fitting = bisect_right(
+            lengths, _BLOCK + 0.001, key=lambda length: width(fonts.pieces(text[:length]), size)
+        )
+        cut = max(1, fitting)
+        blank = text.rfind(" ", 1, cut + 1) if cut < len(text) else -1
+        yield text[: blank if blank > 0 else cut]
+        text = text[blank + 1 if blank > 0 else cut :]
 
 
 def _rule(canvas: Canvas, top: float) -> float:

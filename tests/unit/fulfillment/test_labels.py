@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.fulfillment.adapters.carriers import LocalCarrier
+from services.fulfillment.adapters.fonts import Fonts, Plain, Shaped, reads_from_right, width
 from services.fulfillment.adapters.label import clean
+from services.fulfillment.adapters.label_pdf import _BLOCK, _broken
 from services.fulfillment.adapters.sscc import check_digit, is_sscc, sscc
 from services.fulfillment.domain.carrier import Consignment
 from services.fulfillment.domain.shipment import Line, Shipment, Stage
 
 CARRIER = LocalCarrier(gs1_prefix="0400000", tracking_url="https://t.test/{tracking_number}", font=None)
+FONTS = Fonts(None)
 PARCEL = Shipment(
     "parcel-1", "order-1", "hub", (Line("l0", "sku", 2, 450),), datetime(2026, 1, 1, tzinfo=UTC)
 )
@@ -78,6 +81,50 @@ async def test_the_pdf_survives_anything_a_customer_can_type() -> None:
     for name in ("", "שלום", "中文名 山田 김철수", "a" * 200, "((\\)", "\u202e^XA", "🎁" * 50, "W" * 200):
         number, pdf = await drawn(name, "pdf", street=name, street2=name, city=name, region=name)
         assert "".join(bar_modules(page_content(pdf))) == Gs1_128(f"00{number}").build()[0]
+
+
+def in_order(text: str) -> list[str | float]:
+    """The pieces of a line from left to right: plain ones by their text, shaped ones by their width."""
+    return [
+        piece.text if isinstance(piece, Plain) else round(piece.width(1), 2) for piece in FONTS.pieces(text)
+    ]
+
+
+def test_a_line_from_right_to_left_keeps_numbers_and_latin_words_readable() -> None:
+    def alone(text: str) -> float:
+        return round(FONTS.pieces(text)[0].width(1), 2)
+
+    assert in_order("רחוב 45 א") == [alone(" א"), "45", alone("רחוב ")]
+    assert reads_from_right("רחוב 45 א") and not reads_from_right("Str. 45 א")
+
+
+def test_letters_join_stack_and_run_as_their_script_wants() -> None:
+    (joined,) = FONTS.pieces("محمد")
+    assert isinstance(joined, Shaped)
+    alone = [FONTS.pieces(letter)[0] for letter in "محمد"]
+    assert {glyph for glyph, *_ in joined.glyphs}.isdisjoint(each.glyphs[0][0] for each in alone[:3])  # type: ignore[attr-defined]
+    (hebrew,) = FONTS.pieces("אב")
+    first, second = (FONTS.pieces(letter)[0].glyphs[0][0] for letter in "אב")  # type: ignore[attr-defined]
+    assert [glyph for glyph, *_ in hebrew.glyphs] == [second, first]  # type: ignore[attr-defined]
+    (indic,) = FONTS.pieces("र्मि")
+    assert len(indic.glyphs) < 4  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "text", ["שלום", "محمد علي", "राजेश", "ถนนสุขุมวิท", "中文", "山田さん", "김철수", "Ελένη Жанна", "გია"]
+)
+def test_no_script_of_our_customers_becomes_question_marks(text: str) -> None:
+    assert "?" not in "".join(piece.text for piece in FONTS.pieces(text) if isinstance(piece, Plain))
+    for piece in FONTS.pieces(text):
+        if isinstance(piece, Shaped):
+            assert all(glyph != 0 for glyph, *_ in piece.glyphs)
+
+
+@given(st.text(max_size=60))
+def test_every_line_fits_or_is_broken_and_no_letter_is_lost(text: str) -> None:
+    parts = list(_broken(FONTS, clean(text), 13))
+    assert "".join(parts).replace(" ", "") == clean(text).replace(" ", "")
+    assert all(len(part) == 1 or width(FONTS.pieces(part), 13) <= _BLOCK + 0.01 for part in parts)
 
 
 def page_content(pdf: bytes) -> str:
