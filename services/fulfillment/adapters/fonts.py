@@ -195,8 +195,12 @@ def _from_left(pieces: list[tuple[int, Piece]]) -> list[Piece]:
     """Rule L2 of the algorithm: from the highest level down, whatever is at least at that level is turned round."""
     for level in range(max((level for level, _ in pieces), default=0), 0, -1):
         turned: list[tuple[int, Piece]] = []
-        for high, group in groupby(pieces, key=lambda piece, level=level: piece[0] >= level):
-            run = list(group)
-            turned += reversed(run) if high else run
-        pieces = turned
+        high: list[tuple[int, Piece]] = []
+        for piece in pieces:
+            if piece[0] >= level:
+                high.append(piece)
+            else:
+                turned += [*reversed(high), piece]
+                high = []
+        pieces = [*turned, *reversed(high)]
     return [piece for _, piece in pieces]
