@@ -1,5 +1,6 @@
 """One connection pool per process, with the limits that keep a stuck client from blocking the others."""
 
+import select
 from typing import Any
 
 import orjson
@@ -7,6 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 _SESSION = {
@@ -25,15 +27,15 @@ def libpq_options(limits: dict[str, str]) -> str:
 def create_engine(url: str, *, application: str, pool_size: int) -> AsyncEngine:
     """An engine on psycopg 3 whose sessions give up waiting locks, runaway statements and idle transactions.
 
-    `url` starts with `postgresql+psycopg://`. Connections are checked when they are taken, so a database
-    that was away costs one retry and no restart.
+    `url` starts with `postgresql+psycopg://`. A connection that the server has closed is replaced when it is taken.
+    Transactions are begun and ended by `open_session`, so the driver itself begins none.
     """
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
+        isolation_level="AUTOCOMMIT",
         json_deserializer=orjson.loads,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         connect_args={
@@ -50,7 +52,20 @@ def create_engine(url: str, *, application: str, pool_size: int) -> AsyncEngine:
     def _fast_json(connection: Any, _record: Any) -> None:
         set_json_loads(orjson.loads, connection.driver_connection)
 
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _replace_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+        # An idle connection has nothing to read but its end: a glance at the socket instead of a round trip.
+        driver = connection.driver_connection
+        if driver.closed or _readable(driver.fileno()):
+            raise DisconnectionError("the server closed this connection")
+
     return engine
+
+
+def _readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def connect_alone(url: str, *, application: str, idle_timeout_seconds: int) -> AsyncConnection[Any]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts.envelope import Event
@@ -104,8 +103,7 @@ class UnitOfWork(Generic[S, C]):
         said = 0
         transaction: Transaction[S, C] | None = None
         try:
-            async with self.engine.connect() as connection, connection.begin():
-                session = await open_session(connection)
+            async with open_session(self.engine) as session:
                 outbox = self.make_outbox()
                 transaction = Transaction(
                     now=session.now,
@@ -130,14 +128,21 @@ class UnitOfWork(Generic[S, C]):
     @asynccontextmanager
     async def read(self) -> AsyncIterator[S]:
         """A read-only view: one snapshot for all the queries of a request."""
-        async with self.engine.connect() as connection, connection.begin():
-            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-            yield self.make_store(await open_session(connection))
+        async with open_session(self.engine, "ISOLATION LEVEL REPEATABLE READ READ ONLY") as session:
+            yield self.make_store(session)
 
 
-async def open_session(connection: Any) -> Session:
-    """The bulk interface over an SQLAlchemy connection in a transaction, with that transaction's time."""
-    driver = (await connection.get_raw_connection()).driver_connection
-    cursor = await driver.execute("SELECT now()", prepare=True)
-    row = await cursor.fetchone()
-    return Session(connection, driver, row[0])
+@asynccontextmanager
+async def open_session(engine: AsyncEngine, mode: str = "") -> AsyncIterator[Session]:
+    """A transaction of this `mode` (SQL), begun together with the question for its time, in one round trip.
+
+    Commits when the block ends, rolls back when it raises.
+    """
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        cursor = await driver.execute(f"BEGIN {mode}; SELECT now()")
+        cursor.nextset()
+        (now,) = await cursor.fetchone()
+        yield Session(connection, driver, now)
+        # After an error the pool rolls back what was begun, before anybody else gets the connection.
+        await driver.commit()

@@ -1,5 +1,6 @@
 """Set-based statements: every kind of value survives, in one statement, whatever the number of rows."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from psycopg import AsyncCursor
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -26,8 +28,9 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deploy.local import Platform
 from shared.db.bulk import Session
@@ -97,8 +100,8 @@ async def engine(platform: Platform) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def session(engine: AsyncEngine) -> AsyncIterator[Session]:
-    async with engine.connect() as connection, connection.begin():
-        yield await open_session(connection)
+    async with open_session(engine) as session:
+        yield session
 
 
 async def read(session: Session) -> dict[str, dict[str, Any]]:
@@ -165,8 +168,7 @@ async def test_words_of_an_enumeration_are_text(session: Session) -> None:
 
 async def test_what_does_not_fit_is_refused_and_never_cut(engine: AsyncEngine) -> None:
     for faulty in ({"short": "longer"}, {"small": 2**15}, {"order": "a\x00b"}, {"doc": {"a": "\x00"}}):
-        async with engine.connect() as connection, connection.begin():
-            session = await open_session(connection)
+        async with open_session(engine) as session:
             with pytest.raises(Exception, match=r"too long|out of range|0x00|\\u0000"):
                 await session.insert(things, [{"id": "a", **faulty}])
 
@@ -241,15 +243,12 @@ async def test_one_statement_whatever_the_rows_and_none_for_nothing(
 
 async def test_locks_are_taken_in_the_order_of_python_and_keep_others_out(engine: AsyncEngine) -> None:
     names = ["b", "B", "a", "ä", "_", "Z", "10", "9"]
-    async with engine.connect() as connection, connection.begin():
-        session = await open_session(connection)
+    async with open_session(engine) as session:
         await session.insert(things, [{"id": name} for name in names])
-    async with engine.connect() as connection, connection.begin():
-        session = await open_session(connection)
+    async with open_session(engine) as session:
         rows = await session.fetch(things, "id", names, lock=True)
         assert [row["id"] for row in rows] == sorted(names)
-        async with engine.connect() as other, other.begin():
-            second = await open_session(other)
+        async with open_session(engine) as second:
             await second._driver.execute("SET LOCAL lock_timeout = '50ms'")
             with pytest.raises(Exception, match="lock timeout"):
                 await second.fetch(things, "id", ["a"], lock=True)
@@ -263,8 +262,45 @@ async def test_time_is_utc_whatever_the_server_thinks(platform: Platform) -> Non
         name = engine.url.database
         await connection.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET timezone = 'Asia/Kolkata'")
     await engine.dispose()
-    async with engine.connect() as connection:
-        now = (await open_session(connection)).now
+    async with open_session(engine) as session:
+        now = session.now
         assert now.utcoffset() == timedelta(0)
         assert abs(now - datetime.now(UTC)) < timedelta(minutes=1)
     await engine.dispose()
+
+
+async def test_a_connection_that_the_server_closed_is_replaced_unnoticed(engine: AsyncEngine) -> None:
+    async with open_session(engine) as session, open_session(engine):
+        [own] = await session.execute(text("SELECT pg_backend_pid() AS pid"))
+    others = (
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database()"
+    )
+    watcher = create_async_engine(engine.url)
+    async with watcher.connect() as connection:
+        await connection.execute(text(f"{others} AND pid <> pg_backend_pid()"))
+    await watcher.dispose()
+    async with open_session(engine) as session:
+        [now] = await session.execute(text("SELECT pg_backend_pid() AS pid"))
+    assert now["pid"] != own["pid"]
+
+
+async def test_what_was_begun_is_rolled_back_after_an_error(engine: AsyncEngine) -> None:
+    for fault in (ValueError, asyncio.CancelledError):
+        with pytest.raises(fault):
+            async with open_session(engine) as session:
+                await session.insert(things, [{"id": "a"}])
+                raise fault
+    async with open_session(engine) as session:
+        assert await read(session) == {}
+        assert session.now is not None
+
+
+async def test_a_view_is_one_snapshot_and_changes_nothing(engine: AsyncEngine) -> None:
+    async with open_session(engine, "ISOLATION LEVEL REPEATABLE READ READ ONLY") as view:
+        assert await read(view) == {}
+        async with open_session(engine) as other:
+            await other.insert(things, [{"id": "a"}])
+        assert await read(view) == {}
+        with pytest.raises(ReadOnlySqlTransaction):
+            await view.insert(things, [{"id": "b"}])
+            raise AssertionError("a view let somebody write")

@@ -91,7 +91,7 @@ async def test_a_lock_that_somebody_holds_is_waited_for(
     async with tallying(platform, prefix=topic_prefix) as service:
         await topics.say(captured("a", 1))
         await service.settled()
-        async with service.service.engine.begin() as holder:
+        async with service.service.unit.begin() as (holder, _):
             await holder.execute(text("SELECT 1 FROM tallies FOR UPDATE"))
             await topics.say(captured("a", 2))
             waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
