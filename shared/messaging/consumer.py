@@ -7,7 +7,7 @@ row committed together), had been handled before, or is a row in dead_letters. W
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +33,10 @@ Begin = Callable[[], AbstractAsyncContextManager[tuple[Session, Any]]]
 
 class Interrupted(Exception):
     """The process stops or lost its partitions while it waited to try again: leave the batch to a successor."""
+
+
+class StillUnreadable(ValueError):
+    """A parked record that nobody can handle as it is: the reason, the field and the remedy."""
 
 
 @dataclass
@@ -105,13 +109,23 @@ class Consumer:
         """Since a transaction last ended, well or badly; 0 while it waits on purpose."""
         return 0.0 if self.waiting.reason is not None else time.monotonic() - self._alive_at
 
-    async def replay(self, record: Record) -> Unreadable | None:
-        """Handle one parked record, once, through the inbox; raises what its handler raises."""
+    async def replay(self, record: Record, claim: Callable[[Session], Awaitable[None]]) -> bool:
+        """Handle one parked record, once, through the inbox; False when it had been handled before.
+
+        `claim` begins the same transaction and closes the dead letter in it. Raises StillUnreadable, or what `claim`
+        or the handler raises; then nothing has happened.
+        """
         decoded = self._decoder.decode(record)
         if isinstance(decoded, Unreadable):
-            return decoded
-        await self._transact(decoded.route, [decoded])
-        return None
+            raise StillUnreadable(f"{decoded.reason}: {decoded.error}")
+
+        @asynccontextmanager
+        async def claimed() -> AsyncIterator[tuple[Session, Any]]:
+            async with self._begin() as (session, tx):
+                await claim(session)
+                yield session, tx
+
+        return await self._transact(decoded.route, [decoded], claimed) > 0
 
     async def _settle(self, route: Route, group: list[Readable]) -> None:
         waiting = [group]
@@ -148,13 +162,13 @@ class Consumer:
                 await self.waiting.sleep(pause, "retry")
         return None
 
-    async def _transact(self, route: Route, part: Sequence[Readable]) -> None:
+    async def _transact(self, route: Route, part: Sequence[Readable], begin: Begin | None = None) -> int:
         started = time.time_ns()
         spans: list[ProcessSpan] = []
         error: BaseException | None = None
         new: list[Readable] = []
         try:
-            async with self._begin() as (session, tx):
+            async with (begin or self._begin)() as (session, tx):
                 fresh = await first_time(session, self._group, [message.id for message in part])
                 messages = []
                 for incoming in part:
@@ -172,6 +186,7 @@ class Consumer:
             for span in spans:
                 span.end(error=error)
             self._measure(route, part, new, (time.time_ns() - started) / 1e9, error)
+        return len(new)
 
     def _message(self, incoming: Readable, started: int, spans: list[ProcessSpan]) -> Message[Any]:
         record = incoming.record

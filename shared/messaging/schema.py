@@ -1,10 +1,12 @@
-"""The tables every service has beside its own: outbox, inbox, dead letters, progress, idempotency keys."""
+"""The tables every service has beside its own: outbox, inbox, dead letters and what was done with them, progress,
+idempotency keys."""
 
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -73,6 +75,22 @@ dead_letters = Table(
 )
 """Messages that could not be handled, whole, until a person replays or discards them."""
 
+dead_letter_actions = Table(
+    "dead_letter_actions",
+    _OWN,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("dead_letter_id", BigInteger, ForeignKey("dead_letters.id"), nullable=False),
+    Column("at", Timestamp, nullable=False, server_default=func.now()),
+    Column("action", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("error", Text),
+    Column("headers", Json),
+    Column("body", LargeBinary),
+    Index("dead_letter_actions_letter", "dead_letter_id", "id"),
+)
+"""What people did with dead letters, appended and never changed; an edit carries the whole copy it made."""
+
 progress = Table(
     "progress",
     _OWN,
@@ -99,20 +117,35 @@ idempotency = Table(
 
 Index("outbox_shard_id", outbox.c.shard, outbox.c.id)
 
-_TABLES = (outbox, inbox, dead_letters, progress, idempotency)
+_FIRST = (outbox, inbox, dead_letters, progress, idempotency)
 
 
 def messaging_tables(metadata: MetaData) -> None:
     """Add these tables to a service's metadata, so that the model is the whole schema."""
-    for table in _TABLES:
+    for table in (*_FIRST, dead_letter_actions):
         table.to_metadata(metadata)
 
 
 def create_messaging_tables(op: Any) -> None:
-    """Create these tables in a migration; `op` is Alembic's."""
-    _OWN.create_all(op.get_bind(), tables=list(_TABLES), checkfirst=False)
+    """Create the tables of the first schema in a migration; `op` is Alembic's."""
+    _OWN.create_all(op.get_bind(), tables=list(_FIRST), checkfirst=False)
 
 
 def drop_messaging_tables(op: Any) -> None:
     """Undo `create_messaging_tables`."""
-    _OWN.drop_all(op.get_bind(), tables=list(_TABLES), checkfirst=False)
+    _OWN.drop_all(op.get_bind(), tables=list(_FIRST), checkfirst=False)
+
+
+def add_dead_letter_actions(op: Any) -> None:
+    """Begin the record of what people did with dead letters, with what was known of that before."""
+    _OWN.create_all(op.get_bind(), tables=[dead_letter_actions], checkfirst=False)
+    op.execute(
+        """INSERT INTO dead_letter_actions (dead_letter_id, at, action, by, why)
+           SELECT id, coalesce(resolved_at, now()), state, coalesce(resolved_by, ''), coalesce(resolved_why, '')
+           FROM dead_letters WHERE state <> 'parked' ORDER BY resolved_at"""
+    )
+
+
+def remove_dead_letter_actions(op: Any) -> None:
+    """Undo `add_dead_letter_actions`."""
+    _OWN.drop_all(op.get_bind(), tables=[dead_letter_actions], checkfirst=False)

@@ -51,6 +51,11 @@ async def known_offsets(session: Session, topics: Collection[str]) -> Mapping[tu
     Forgets topics that this service hears no more: they would hold up every deadline for ever.
     """
     await session.execute(delete(progress).where(progress.c.topic.not_in(topics)))
+    return await stored_offsets(session)
+
+
+async def stored_offsets(session: Session) -> Mapping[tuple[str, int], int]:
+    """How far this database says it was read, by (topic, partition): lower bounds."""
     rows = await session.execute(select(progress.c.topic, progress.c.partition, progress.c.next_offset))
     return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 

@@ -16,6 +16,7 @@ from shared.db.bulk import Session
 from shared.db.engine import create_engine
 from shared.db.idempotency import IdempotencyKey
 from shared.db.ids import new_id
+from shared.db.migrate import Schema
 from shared.db.migrate import schema as schema_of
 from shared.db.transaction import Transaction, UnitOfWork
 from shared.messaging import dead_letters, schema, upkeep
@@ -218,8 +219,12 @@ class Service(Generic[S, C]):
                 log.warning("waiting for " + what, error=repr(error)[:200], pause=round(pause, 2))
                 await self._sleep(pause)
 
+    async def schema(self) -> Schema:
+        """Whether this code may run on its database as it is."""
+        return await schema_of(self.engine, self.name)
+
     async def _check_schema(self) -> None:
-        found = await schema_of(self.engine, self.name)
+        found = await self.schema()
         revisions = {"found": found.found, "expected": found.expected}
         if found.problem is not None:
             log.critical("wrong schema", **revisions, problem=found.problem, remedy=found.remedy)

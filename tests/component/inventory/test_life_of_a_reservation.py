@@ -188,9 +188,10 @@ async def test_a_return_of_an_unknown_sku_waits_for_a_person_and_can_be_replayed
     (row,) = await until(lambda: world.service.rows(query), "the return is parked")
     assert sku in row["error"] and "create SKU" in row["error"]
     await world.service.http.put(f"/skus/{sku}", json={})
-    from shared.runtime.cli import _replay
+    from shared.runtime.dead_letters import replay_one
 
-    assert await _replay(world.service.service, [row["id"]], "a test", "the SKU exists now") == 0
+    outcome = await replay_one(world.service.service, row["id"], by="a test", why="the SKU exists now")
+    assert outcome["outcome"] == "handled"
     assert await world.level(sku, "p") == (1, 0, 0)
 
 

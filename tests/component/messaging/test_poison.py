@@ -3,13 +3,12 @@
 import json
 from typing import Any
 
-import pytest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
 
 from deploy.local import Platform
 from shared.contracts.envelope import MAX_BODY_BYTES
 from shared.messaging import dead_letters
-from shared.runtime.cli import _replay
+from shared.messaging.dead_letters import Selection
 from tests.component.messaging.support import CURSED, captured, headers, say_many
 from tests.harness.service import Running, Wire, until
 from tests.harness.tally import sums, tallying
@@ -75,7 +74,7 @@ STRANGE_BUT_FINE = {
 
 async def parked(service: Running) -> list[dict[str, Any]]:
     async with service.service.unit.begin() as (session, _):
-        return await dead_letters.parked(session, limit=1000)
+        return await dead_letters.parked(session, Selection(), limit=1000)
 
 
 async def test_poison_of_every_kind_is_parked_with_its_reason(
@@ -121,9 +120,9 @@ async def test_what_is_parked_is_whole(platform: Platform, topic_prefix: str, to
     async with tallying(platform, prefix=topic_prefix) as service:
         [letter] = await until(lambda: parked(service), "it is parked")
         async with service.service.unit.begin() as (session, _):
-            row = await dead_letters.find(session, letter["id"])
-        assert row is not None
-        record = dead_letters.to_record(row)
+            found = await dead_letters.find(session, letter["id"])
+        assert found is not None
+        record = found.original
         assert (record.key, record.body) == (b"\xff\x00key", b"\x00\xff body")
         assert record.headers == [
             ("ce_id", b"\xff"),
@@ -177,22 +176,3 @@ async def test_only_what_fails_is_parked_out_of_a_batch(
         await service.settled()
         assert await sums(service) == {"same": 54}
         assert [row["message_offset"] for row in await parked(service)] == [7, 17, 27, 37, 47, 57]
-
-
-async def test_a_replayed_message_counts_once_and_is_no_dead_letter_any_more(
-    platform: Platform, topic_prefix: str, topics: Wire, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async with tallying(platform, prefix=topic_prefix) as service:
-        await topics.say(captured("later", 1, CURSED))
-        [letter] = await until(lambda: parked(service), "it is parked")
-        assert await _replay(service.service, [letter["id"]], "me", "hope") == 1
-        assert "this amount is cursed" in capsys.readouterr().err
-        # What was wrong is mended: here the message itself, in a real life the handler.
-        await service.rows(
-            "UPDATE dead_letters SET body = convert_to(replace(convert_from(body, 'UTF8'), '666', '5'), 'UTF8')"
-        )
-        assert await _replay(service.service, [letter["id"], letter["id"]], "me", "mended") == 1
-        assert await sums(service) == {"later": 5}
-        assert await parked(service) == []
-        [row] = await service.rows("SELECT state, resolved_by, resolved_why FROM dead_letters")
-        assert row == {"state": "replayed", "resolved_by": "me", "resolved_why": "mended"}
