@@ -68,25 +68,30 @@ class Session:
         ignore_duplicates: bool = False,
         returning: Sequence[str] = (),
     ) -> list[Row]:
-        """Insert rows (all with the same keys) in their order; returns `returning` of the rows really inserted."""
+        """Insert rows (all with the same keys) in their order; returns `returning` of the rows really inserted.
+
+        A JSON column takes values, or bytes that are JSON already; so do the other statements.
+        """
         if not rows:
             return []
         names = tuple(rows[0])
         statement = _insert(table, names, ignore_duplicates, tuple(returning))
         return await self._run(statement, _arrays(table, names, rows), fetch=bool(returning))
 
-    async def insert_missing(self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str) -> list[Any]:
-        """Insert rows unless they are there already; returns the `key` of those that were there.
+    async def insert_missing(
+        self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str
+    ) -> list[Any] | None:
+        """Insert rows unless they are there already; None if all were new, else the `key` of those that were.
 
-        For rows that are nearly all new: then one number comes back, not every row.
+        For rows that are nearly always all new: then one number comes back instead of every row.
         """
         if not rows:
-            return []
+            return None
         names = tuple(rows[0])
         statement = _insert_missing(table, names, key)
         answer = await self._run(statement, [*_arrays(table, names, rows), len(rows)])
-        new = answer[0]["new"]
-        return [] if new is None else list({row[key] for row in rows}.difference(new))
+        new: list[Any] | None = answer[0]["new"]
+        return new
 
     async def update(self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]) -> int:
         """Set every other column given in `rows` where the `key` columns match; returns how many rows matched.
@@ -162,7 +167,10 @@ def _arrays(table: Table, names: tuple[str, ...], rows: Sequence[Mapping[str, An
 
 def _values(column: Column[Any], values: list[Any]) -> list[Any]:
     if isinstance(column.type, JSONB):
-        return [None if value is None else orjson.dumps(value).decode() for value in values]
+        return [
+            None if value is None else (value if isinstance(value, bytes) else orjson.dumps(value)).decode()
+            for value in values
+        ]
     if isinstance(column.type, Float):
         # An array has one type; whole numbers among others must not choose it.
         return [None if value is None else float(value) for value in values]

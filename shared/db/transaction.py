@@ -58,7 +58,7 @@ class Transaction(Generic[S, C]):
             tracestate=state,
             sequence=sequence,
             now=self.now,
-            cause=str(cause.id) if cause is not None else None,
+            cause=cause.id if cause is not None else None,
         )
 
     def new_trace(self, cause: Cause, name: str = "place order") -> str:

@@ -24,7 +24,7 @@ from shared.messaging.inbox import first_time
 from shared.messaging.message import Message, Route
 from shared.messaging.retry import backoff, transient
 from shared.telemetry.metrics import Metrics, observe
-from shared.telemetry.tracing import ProcessSpan, Tracing
+from shared.telemetry.tracing import ProcessSpan, Tracing, is_sampled
 
 log = structlog.get_logger(__name__)
 
@@ -189,20 +189,21 @@ class Consumer:
         return len(new)
 
     def _message(self, incoming: Readable, started: int, spans: list[ProcessSpan]) -> Message[Any]:
-        record = incoming.record
-        span = self._tracing.process_span(
-            record.topic,
-            incoming.trace,
-            start_ns=started,
-            group=self._group,
-            partition=record.partition,
-            offset=record.offset,
-            message_id=str(incoming.id),
-            tracestate=incoming.tracestate,
-        )
-        if span is not None:
-            spans.append(span)
-        trace = span.traceparent if span is not None else incoming.trace
+        record, trace = incoming.record, incoming.trace
+        if is_sampled(trace):
+            span = self._tracing.process_span(
+                record.topic,
+                trace,
+                start_ns=started,
+                group=self._group,
+                partition=record.partition,
+                offset=record.offset,
+                message_id=incoming.id,
+                tracestate=incoming.tracestate,
+            )
+            if span is not None:
+                spans.append(span)
+                trace = span.traceparent
         return Message(
             id=incoming.id,
             event=incoming.event,

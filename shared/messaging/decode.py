@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 from pydantic import ValidationError
@@ -46,7 +45,7 @@ class Readable:
 
     record: Record
     route: Route
-    id: UUID
+    id: str
     event: Event | Invalid
     trace: str | None
     created: str | None
@@ -155,10 +154,11 @@ REMEDIES = {
 
 
 def _needed(headers: Headers) -> dict[str, str]:
+    found = dict(headers)
     return {
-        name: value.decode("utf-8", _NEEDED[name])
-        for name, value in headers
-        if name in _NEEDED and value is not None
+        name: value.decode("utf-8", errors)
+        for name, errors in _NEEDED.items()
+        if (value := found.get(name)) is not None
     }
 
 

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
-from uuid import UUID
 
 from shared.contracts.envelope import Event, FieldError
 
@@ -33,7 +32,7 @@ class Message(Generic[E]):
     sender's own id of it (ce_id), for answers.
     """
 
-    id: UUID
+    id: str
     event: E
     topic: str
     partition: int

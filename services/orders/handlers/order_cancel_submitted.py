@@ -57,7 +57,7 @@ def _expected(name: Name, tx: Tx) -> Held:
 
 def _cancel(held: Held, message: Message[OrderCancelSubmitted], event: OrderCancelSubmitted, tx: Tx) -> None:
     word = Word(event.requested_by, event.reason, tx.now)
-    answer = wishes.cancel(held.order, str(message.id), word)
+    answer = wishes.cancel(held.order, message.id, word)
     detail = {"reason": event.reason, "requested_by": event.requested_by}
     if isinstance(answer, No):
         error = FieldError(
@@ -65,8 +65,8 @@ def _cancel(held: Held, message: Message[OrderCancelSubmitted], event: OrderCanc
         )
         named = {"channel": event.channel, "external_id": event.external_id}
         refuse(message, "cancellation", named, (error,), tx)
-        held.learn(Facts(), event.topic, event.channel, {**detail, "refused": answer.code}, str(message.id))
+        held.learn(Facts(), event.topic, event.channel, {**detail, "refused": answer.code}, message.id)
     elif not isinstance(answer, Already):
-        held.learn(answer, event.topic, event.channel, detail, str(message.id))
+        held.learn(answer, event.topic, event.channel, detail, message.id)
         if not held.expected:
             settle(held, tx, message)

@@ -30,7 +30,7 @@ async def order_facts(messages: Sequence[Message[OrderEvent]], tx: Tx) -> None:
             )
         facts = learnt(event, held, tx.now)
         detail = event.model_dump(mode="json", exclude_none=True, exclude=_LEFT_OUT)
-        held.learn(facts, event.topic, "", detail, str(message.id))
+        held.learn(facts, event.topic, "", detail, message.id)
         last[event.order_id] = message
     for order_id, message in last.items():
         settle(orders[order_id], tx, message)

@@ -133,7 +133,7 @@ def _place(submission: Submission, held: Held, tx: Tx) -> Held:
     }
     detail = {"lines": len(order.lines), "total": order.total, "currency": order.currency}
     cause = submission.cause
-    held.learn(Facts(payments=payments), "order.submitted", submission.actor, detail, str(cause.id))
+    held.learn(Facts(payments=payments), "order.submitted", submission.actor, detail, cause.id)
     settle(held, tx, cause)
     return held
 

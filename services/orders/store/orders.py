@@ -171,7 +171,7 @@ def _row(held: Held, windows: Windows, now: datetime) -> dict[str, Any]:
         "needs_attention": needs_person(order),
         "captured": money.captured,
         "refunds": money.refunds,
-        "facts": _FACTS.dump_python(order.facts, mode="json", exclude_defaults=True),
+        "facts": _FACTS.dump_json(order.facts, exclude_defaults=True),
     }
 
 

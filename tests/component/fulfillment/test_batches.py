@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -11,6 +10,7 @@ from services.fulfillment.handlers.order_confirmed import order_confirmed
 from services.fulfillment.handlers.tracking_submitted import tracking_submitted
 from shared.contracts.envelope import Event
 from shared.db.bulk import Session
+from shared.db.ids import new_id
 from shared.messaging.message import Message
 from tests.component.fulfillment.world import World, cancel, confirmed, scan
 
@@ -21,7 +21,7 @@ def messages(events: list[Any]) -> list[Message[Any]]:
     def message(event: Event, offset: int) -> Message[Any]:
         now = datetime.now(UTC)
         return Message(
-            id=uuid4(), event=event, topic=event.topic, partition=0, offset=offset, time=now, trace=TRACE
+            id=new_id(), event=event, topic=event.topic, partition=0, offset=offset, time=now, trace=TRACE
         )
 
     return [message(event, offset) for offset, event in enumerate(events)]

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from psycopg.errors import SerializationFailure
 
 from shared.contracts.envelope import Event
+from shared.db.ids import new_id
 from shared.messaging.message import Message
 from tests.harness.service import Running
 
@@ -18,7 +18,7 @@ def messages(events: Sequence[Event]) -> list[Message[Any]]:
     """Events as the consumer hands them over."""
     now = datetime.now(UTC)
     return [
-        Message(uuid4(), event, event.topic, 0, number, now, TRACE) for number, event in enumerate(events)
+        Message(new_id(), event, event.topic, 0, number, now, TRACE) for number, event in enumerate(events)
     ]
 
 

@@ -83,15 +83,15 @@ async def test_the_same_id_of_two_sources_is_two_messages(
 async def test_claims_in_opposite_order_do_not_deadlock_and_each_is_won_once(
     platform: Platform, topic_prefix: str
 ) -> None:
-    ids = [uuid.UUID(new_id()) for _ in range(500)]
+    ids = [new_id() for _ in range(500)]
     async with tallying(platform, prefix=topic_prefix, roles=("api",)) as service:
 
-        async def claim(order: list[uuid.UUID]) -> int:
+        async def claim(order: list[str]) -> int:
             async with service.service.unit.begin() as (session, _):
                 return len(await first_time(session, "c", order))
 
         for _ in range(5):
-            batch = [uuid.UUID(new_id()) for _ in ids]
+            batch = [new_id() for _ in ids]
             won = await asyncio.gather(*(claim(order) for order in (batch, batch[::-1], batch, batch[::-1])))
             assert sum(won) == len(batch)
         async with service.service.unit.begin() as (session, _):

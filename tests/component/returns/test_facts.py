@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -165,4 +164,4 @@ async def _ran(world: World, handler: Any, events: list[Any], monkeypatch: pytes
 
 def _message(event: Any) -> Message[Any]:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
-    return Message(uuid4(), event, event.topic, 0, 0, datetime.now(UTC), trace, new_id())
+    return Message(new_id(), event, event.topic, 0, 0, datetime.now(UTC), trace, new_id())
