@@ -79,13 +79,16 @@ test-architecture: $(DEVELOPMENT) ## Who may import whom, settings, topics
 test-local: $(DEVELOPMENT) ## The platform on one machine: kill, restart, taken ports, isolation
 	@$(PYTEST) tests/local
 
-.PHONY: bench
+.PHONY: bench bench-docs
 bench: $(DEVELOPMENT) ## Throughput and latency against a baseline: 40 minutes, 6 with SHORT=1 (SCENARIOS=a,b)
 	@$(RUN) -m tests.bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SHORT),--short) $(ARGS)
 
 .PHONY: chaos
 chaos: $(DEVELOPMENT) ## Orders flow while everything fails, then the books: an hour, 3 minutes with SHORT=1 (FAULTS=a,b SEED=)
 	@$(RUN) -m tests.chaos $(if $(SHORT),--short) $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+bench-docs: $(DEVELOPMENT) ## Put the figures and plots of the last benchmark into docs/performance.md
+	@$(RUN) -m tests.bench.document $(ARGS)
 
 ##@ Work on it
 
