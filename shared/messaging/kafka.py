@@ -15,8 +15,9 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
 from faststream import AckPolicy
 from faststream.exceptions import NackMessage
 from faststream.kafka import KafkaBroker
@@ -411,6 +412,22 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
 async def _records(message: Any) -> Any:
     return message.raw_message
+
+
+_send = AIOKafkaConnection.send
+
+
+def _send_or_fail(self: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:
+    try:
+        return _send(self, request, expect_response=expect_response)
+    except RuntimeError as error:
+        self.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"connection was reset: {error}") from error
+
+
+# Writing to a connection that was reset a moment ago is an OSError to aiokafka, which then connects again; uvloop says
+# RuntimeError, and the consumer's fetches or heartbeats would end for good. For every client of this process.
+AIOKafkaConnection.send = _send_or_fail
 
 
 __all__ = ["KafkaError", "KafkaSource", "Lag", "MessagesLost", "Position"]

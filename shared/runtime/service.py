@@ -244,8 +244,11 @@ class Service(Generic[S, C]):
         await self.server.stop()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.commands.close(), 10)
-        with suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self.source.stop(), self.settings.drain_seconds + 5)
+        except Exception as error:
+            # Its session ends without us; what was committed must still be sent.
+            log.warning("left the group without a farewell", error=repr(error)[:300])
         relays = [task for task in self._tasks if task.get_name().startswith("relay")]
         for task in self._tasks:
             if task not in relays:

@@ -165,7 +165,8 @@ async def scene(report: Report, chance: Random, *, disk: bool) -> AsyncIterator[
         stack.push_async_callback(fleet.stop)
         with report.step("services: migrating and starting"):
             await fleet.start()
-        tap = Tap(platform.kafka, prefix, chance)
+        # Chance of its own: how many messages there are decides nothing else.
+        tap = Tap(platform.kafka, prefix, Random(chance.random()))
         await tap.start()
         stack.push_async_callback(tap.stop)
         yield Scene(platform, fleet, network, tap, Pulse(), mailbox, databases, prefix, small, no_disk)

@@ -17,7 +17,8 @@ _PATIENCE = 180.0
 _LOOK_AGAIN = 0.25
 _ABREAST = 3
 """Faults at work at the same time, at most."""
-_TRIES = 20
+_FREE_WITHIN = 60.0
+"""Seconds for which a fault looks for something to strike."""
 
 
 @dataclass
@@ -103,17 +104,19 @@ class Storm:
         self.say(f"{self.pulse.now:6.0f} s  {fault.kind} of {struck}, {held:.1f} s: {took}")
 
     async def _struck(self, fault: Fault) -> str:
-        """Strike now; a fault that finds nothing to strike looks again a few times. Raises NoneFree, Impossible."""
+        """Strike now; a fault that finds nothing to strike looks again for a while. Raises NoneFree, Impossible."""
         if fault.needs is not None:
             self._busy.add(fault.needs)
         self.under_way[fault.kind] += 1
         try:
-            for _ in range(_TRIES):
+            until = self.pulse.now + _FREE_WITHIN
+            while True:
                 try:
                     return await fault.strike(self.scene, self.chance)
                 except NoneFree:
+                    if self.pulse.now > until:
+                        raise
                     await asyncio.sleep(_LOOK_AGAIN)
-            raise NoneFree
         finally:
             self.under_way -= Counter([fault.kind])
             if fault.needs is not None:

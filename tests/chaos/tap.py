@@ -8,6 +8,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from deploy.local.settings import SERVICES
 from deploy.local.topics import load
 
 PLANTED = "chaos-poison"
@@ -81,10 +82,10 @@ class Tap:
             )
 
     def parked(self) -> Mapping[str, int]:
-        """Dead letters that what was planted makes, by service: each reader of a topic parks."""
+        """Dead letters that what was planted makes, by service: each that reads a topic parks."""
         found: Counter[str] = Counter()
         for topic, count in self.planted.items():
-            for reader in self.topics[topic].readers:
+            for reader in set(self.topics[topic].readers) & set(SERVICES):
                 found[reader] += count
         return found
 

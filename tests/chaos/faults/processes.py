@@ -4,6 +4,7 @@ import asyncio
 import signal
 from random import Random
 
+from deploy.local.settings import SERVICES
 from tests.chaos.faults.fault import Fault
 from tests.chaos.fleet import Member, NoneFree
 from tests.chaos.process import Control, Point
@@ -13,7 +14,8 @@ _BEYOND_SESSION = 13.0
 """Seconds: longer than a consumer's session (10 s), so that its partitions go to others or wait."""
 _BEYOND_LEASH = 20.0
 """Seconds: longer than a relay's connection may be silent (15 s), so that its lock goes to another."""
-_REACHED_WITHIN = 60.0
+_REACHED_WITHIN = 20.0
+"""Seconds after which a kill point counts as one that this process does not come by."""
 
 
 async def killed(scene: Scene, chance: Random) -> str:
@@ -34,20 +36,24 @@ async def twin_killed(scene: Scene, chance: Random) -> str:
 
 async def died_before_offsets(scene: Scene, chance: Random) -> str:
     """`kill -9` between the commit of the database and that of the offsets."""
-    return await _dies(scene, chance, "before-offsets")
+    with scene.fleet.hold(chance) as member:
+        return await _dies(scene, member, "before-offsets")
 
 
 async def died_after_send(scene: Scene, chance: Random) -> str:
     """`kill -9` between the broker's acknowledgement and the deletion of what was sent."""
-    return await _dies(scene, chance, "after-send")
+    leader = await scene.fleet.leader(chance.choice(SERVICES))
+    if leader is None:
+        raise NoneFree
+    with scene.fleet.take(leader):
+        return await _dies(scene, leader, "after-send")
 
 
-async def _dies(scene: Scene, chance: Random, point: Point) -> str:
-    with scene.fleet.hold(chance) as member:
-        if not await scene.fleet.dies(member, Control(die=point), _REACHED_WITHIN):
-            raise NoneFree  # A standby relay, or a process without partitions, never comes by.
-        await _lives_again(member)
-        return member.name
+async def _dies(scene: Scene, member: Member, point: Point) -> str:
+    if not await scene.fleet.dies(member, Control(die=point), _REACHED_WITHIN):
+        raise NoneFree  # It leads no relay any more, or has nothing to read.
+    await _lives_again(member)
+    return member.name
 
 
 async def frozen(scene: Scene, chance: Random) -> str:

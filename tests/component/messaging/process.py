@@ -3,7 +3,7 @@
 Faults: `die-before-offsets` (SIGKILL between the commit of the database and that of the offsets), `die-after-send`
 (SIGKILL between the broker's acknowledgement and the deletion of the outbox rows), `short-leash` (the server closes
 the relay's session after two silent seconds), `slow` (a second per batch), `hang` (a handler never ends), `deaf` (the
-client gives no records), `dead` (the loop that reads has ended).
+client gives no records), `dead` (the loop that reads has ended), `no-farewell` (the client fails when it is stopped).
 """
 
 import asyncio
@@ -69,6 +69,14 @@ def install(service: Service[Any, Any], fault: str) -> None:
         service.source._subscriber.get_msg = deaf  # type: ignore[method-assign]
     elif fault == "dead":
         service.source._subscriber.get_msg = dead  # type: ignore[method-assign]
+    elif fault == "no-farewell":
+        stop = service.source.stop
+
+        async def no_farewell() -> None:
+            await stop()
+            raise ExceptionGroup("cannot stop", [RuntimeError("the connection is closed")])
+
+        service.source.stop = no_farewell  # type: ignore[method-assign]
 
 
 async def main(roles: str, fault: str, settings: str) -> int:

@@ -51,6 +51,18 @@ async def test_sigterm_finishes_the_batch_sends_and_leaves(
         assert successor.service.metrics.inbox_duplicates._value.get() == 0
 
 
+async def test_a_client_that_fails_to_leave_keeps_nobody_from_ending_in_order(
+    platform: Platform, topic_prefix: str, topics: Wire, url: str
+) -> None:
+    async with process(url, platform.kafka, topic_prefix, fault="no-farewell") as service:
+        await topics.say(captured("a", 1))
+        await topics.expect(RefundIssued)
+        service.signal(signal.SIGTERM)
+        assert await service.ended(30) == 0
+        assert service.said("left the group without a farewell")
+        assert service.said("stopped")[0]["exit_code"] == 0
+
+
 async def test_roles_live_apart(platform: Platform, topic_prefix: str, topics: Wire, url: str) -> None:
     async with process(url, platform.kafka, topic_prefix, roles="consumer") as consumer:
         await topics.say(captured("a", 1))
