@@ -55,7 +55,7 @@ topics: $(LOCAL) ## Create the topics of deploy/topics.yaml and apply changed se
 	@$(RUN) -m deploy.local topics $(ARGS)
 migrate: $(LOCAL) ## Bring every service's database to the newest schema
 	@$(RUN) -m deploy.local migrate $(ARGS)
-dead-letters: $(LOCAL) ## Parked messages of all services (SERVICE=orders, ARGS="show 7")
+dead-letters: $(LOCAL) ## Parked messages of all services (SERVICE=orders ARGS="show 7")
 	@for service in $(or $(SERVICE),orders inventory fulfillment returns notifications); do \
 		echo "$$service:"; $(RUN) -m deploy.local service $$service dead-letters $(or $(ARGS),list) || exit 1; done
 

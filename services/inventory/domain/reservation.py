@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import Literal
+from uuid import UUID, uuid5
 
 from services.inventory.domain.sourcing import Allotment, Decision
 from services.inventory.domain.stock import Book, Cause, Kind, Movement
+
+_RESERVATIONS = UUID("5f0d9a52-6c5e-5b0e-9d43-0a2c7e1b8f61")
 
 
 class Answer(StrEnum):
@@ -83,6 +86,16 @@ class Reservation:
         return tuple(
             allotment for allotment in self.allotments if self.parcels[allotment.place_id].fate is Fate.HELD
         )
+
+
+def name_of(order_id: str, decision: Decision) -> str:
+    """The id of a reservation, made of what it holds.
+
+    The same decision made again, by a database that was restored and reads again, is then the same reservation and
+    not a second one; another decision has another id, and orders puts that before a person.
+    """
+    held = sorted((part.line_id, part.place_id, part.sku, str(part.quantity)) for part in decision.allotments)
+    return str(uuid5(_RESERVATIONS, "\n".join((order_id, *map("\t".join, held)))))
 
 
 def reserve(reservation: Reservation, reservation_id: str, decision: Decision, book: Book) -> Reservation:

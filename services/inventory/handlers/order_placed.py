@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from services.inventory.domain.catalogue import Place
 from services.inventory.domain.geography import Located, Point
-from services.inventory.domain.reservation import reject, reserve
+from services.inventory.domain.reservation import name_of, reject, reserve
 from services.inventory.domain.sourcing import Decision, Lack, Wanted, source
 from services.inventory.handlers.allocations import allocation
 from services.inventory.handlers.levels import tell_levels
@@ -15,7 +15,6 @@ from shared.contracts.envelope import MAX_ALLOCATIONS, MAX_PLACES, Address
 from shared.contracts.inventory import Place as SaidPlace
 from shared.contracts.inventory import Shortage, StockRejected, StockReserved
 from shared.contracts.orders import OrderPlaced
-from shared.db.ids import new_id
 from shared.messaging.message import Message
 
 
@@ -36,7 +35,7 @@ async def order_placed(messages: Sequence[Message[OrderPlaced]], tx: Tx) -> None
             continue  # Placed twice in one batch.
         decision = _source(message.event, shelf, sites, gazetteer)
         if isinstance(decision, Decision):
-            reservation_id = new_id()
+            reservation_id = name_of(order_id, decision)
             after[order_id] = reserve(after[order_id], reservation_id, decision, shelf.book)
             said: StockReserved | StockRejected = _reserved(order_id, reservation_id, decision, shelf, ships)
         else:

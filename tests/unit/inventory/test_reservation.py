@@ -12,6 +12,7 @@ from services.inventory.domain.reservation import (
     Parcel,
     Reservation,
     cancel,
+    name_of,
     reject,
     reserve,
     settle,
@@ -68,6 +69,16 @@ def test_cancel_gives_back_what_is_held_and_is_said_once() -> None:
     assert cancelled is not None and cancelled.version == 2 and cancelled.held == ()
     assert book.at("x", "a") == Level(on_hand=9)
     assert cancel(cancelled, book, "again") is None
+
+
+def test_the_same_decision_is_the_same_reservation_and_another_is_another() -> None:
+    def named(order_id: str, **levels: int) -> str:
+        decision = source(ORDER, stocked(**levels), {"x", "y"}, SITES, None, 100, 25)
+        assert isinstance(decision, Decision)
+        return name_of(order_id, decision)
+
+    assert named("o1", x_a=4, y_a=2) == named("o1", x_a=9, y_a=9), "what is left beside it does not matter"
+    assert len({named("o1", x_a=4, y_a=2), named("o1", x_b=4, y_b=2), named("o2", x_a=4, y_a=2)}) == 3
 
 
 def test_a_cancel_that_came_first_is_a_tombstone() -> None:
