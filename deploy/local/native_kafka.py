@@ -20,6 +20,8 @@ from deploy.local.provider import Server, StopMode
 from deploy.local.settings import LocalSettings
 
 PREFERRED_PORT = 19092
+_PATIENCE = 180.0
+"""Seconds that a broker may take to answer on a machine that does much else; one that ends is noticed at once."""
 
 BROKER_SETTINGS = {
     # The largest message is 1 MiB of body; headers, keys and a relay's batch need room above it.
@@ -85,7 +87,7 @@ class NativeKafka(Server):
 
     def start(self, report: Report) -> bool:
         if self.running():
-            _wait_until_ready(self.address, patience=60)
+            _wait_until_ready(self.address, patience=_PATIENCE)
             return False
         classpath = os.pathsep.join(str(jar) for jar in kafka_jars(self._settings, report))
         command = [str(java(self._settings, report)), *JAVA_OPTIONS, "-cp", classpath]
@@ -102,7 +104,7 @@ class NativeKafka(Server):
                 )
                 with self._instance.update() as state:
                     state.kafka.process = record
-                if _wait_until_ready(self.address, patience=60, process=record):
+                if _wait_until_ready(self.address, patience=_PATIENCE, process=record):
                     return True
                 if "Address already in use" not in _end_of(self._log):
                     break
