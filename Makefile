@@ -61,13 +61,17 @@ dead-letters: $(LOCAL) ## Parked messages of all services (SERVICE=orders ARGS="
 
 ##@ Prove it
 
-.PHONY: test test-unit test-contracts test-component test-system test-migrations test-architecture test-local
+.PHONY: simulate test test-unit test-contracts test-simulation test-component test-system test-migrations test-architecture test-local
+simulate: $(DEVELOPMENT) ## Random histories of all services in memory, then planted faults (SEEDS=100000, or SEED=7 step by step)
+	@PYTHONHASHSEED=0 $(RUN) -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 test: $(DEVELOPMENT) ## All tiers
 	@$(PYTEST) tests
 test-unit: $(DEVELOPMENT) ## Domain and saga, without any server
 	@$(PYTEST) tests/unit
 test-contracts: $(DEVELOPMENT) ## Every message: golden bytes, readers, generated documents
 	@$(PYTEST) tests/contracts
+test-simulation: $(DEVELOPMENT) ## Thousands of simulated histories, every planted fault
+	@$(PYTEST) tests/simulation
 test-component: $(DEVELOPMENT) ## Each service alone on real Kafka and PostgreSQL
 	@$(PYTEST) tests/component
 test-system: $(DEVELOPMENT) ## All five services, scenarios from end to end
