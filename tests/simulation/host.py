@@ -232,7 +232,16 @@ class _Letters(Outbox):
     def __len__(self) -> int:
         return len(self.letters)
 
-    def add(self, event: Event, *, trace: str, sequence: int, now: datetime, cause: str | None = None) -> str:
+    def add(
+        self,
+        event: Event,
+        *,
+        trace: str,
+        sequence: int,
+        now: datetime,
+        cause: str | None = None,
+        tracestate: str = "",
+    ) -> str:
         """As Outbox.add, without bytes."""
         if MODELS.get(event.ce_type()) is not type(event):
             raise Unsendable(f"{event.ce_type()} is not in the registry of contracts")
@@ -265,6 +274,7 @@ class _Begun:
             ports=host.ports,
             outbox=self._outbox,
             tracing=world.tracing,  # type: ignore[arg-type]
+            metrics=_UNMEASURED,
         )
         return self._session, transaction
 

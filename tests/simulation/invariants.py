@@ -122,6 +122,30 @@ def ends_agree(books: Books) -> Iterator[str]:
             yield f"order {row['id']} is completed and its parcels are not"
 
 
+def completed_after_its_parcels(books: Books) -> Iterator[str]:
+    """An order is said to be complete only when the end of each of its parcels was said."""
+    ends: dict[str, datetime] = {}
+    completed: dict[str, datetime] = {}
+    for item in books.messages:
+        if item.topic in _ENDS:
+            event = books.world.event(item)
+            for parcel in getattr(event, "parcels", None) or ():
+                ends[parcel.shipment_id] = item.appended_at
+            if hasattr(event, "shipment_id"):
+                ends[event.shipment_id] = item.appended_at
+        elif item.topic == "order.completed":
+            completed[books.world.event(item).subject()] = item.appended_at
+    for row in books.shipments:
+        moment = completed.get(row["order_id"])
+        if moment is not None and not ends.get(row["shipment_id"], moment + timedelta(1)) <= moment:
+            yield f"order {row['order_id']} was complete before its parcel {row['shipment_id']}"
+
+
+_ENDS = frozenset(
+    {"shipment.delivered", "shipment.lost", "shipment.returned_to_sender", "shipment.cancelled"}
+)
+
+
 def cancel_before_its_order_counts(books: Books) -> Iterator[str]:
     """An order whose cancellation came first is cancelled."""
     entries = books.world.hosts["orders"].database.tables["order_timeline"].rows.values()
@@ -442,7 +466,8 @@ def no_request_fails(books: Books) -> Iterator[str]:
 INVARIANTS: Mapping[str, Callable[[Books], Iterator[str]]] = {
     function.__name__: function
     for function in (
-        no_order_lost_or_doubled, every_order_ended_or_is_looked_after, ends_agree, cancel_before_its_order_counts,
+        no_order_lost_or_doubled, every_order_ended_or_is_looked_after, ends_agree, completed_after_its_parcels,
+        cancel_before_its_order_counts,
         deadlines_count_what_was_sent, nothing_below_zero, counters_equal_ledger, moved_once,
         reserved_is_what_is_held, reservations_match_orders, reserved_all_or_nothing, shipped_within_ordered,
         shares_add_up, cancelled_pays_everything_back, completed_costs_what_was_kept, refunds_within_captured,

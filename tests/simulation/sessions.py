@@ -117,6 +117,14 @@ async def inserts_keep_their_order_and_say_which_were_new(session: Session) -> N
     assert await session.insert(things, again, ignore_duplicates=True, returning=("id",)) == [{"id": "n"}]
 
 
+async def what_was_there_already_is_told(session: Session) -> None:
+    await session.insert(things, [{"id": "a"}])
+    assert await session.insert_missing(things, [{"id": "b"}, {"id": "a"}], key="id") == ["a"]
+    assert await session.insert_missing(things, [{"id": "c"}, {"id": "d"}], key="id") == []
+    assert sorted(await session.insert_missing(things, [{"id": "c"}, {"id": "d"}], key="id")) == ["c", "d"]
+    assert await session.insert_missing(things, [], key="id") == []
+
+
 async def any_unique_constraint_makes_a_duplicate_and_nulls_are_never_equal(session: Session) -> None:
     await session.insert(things, [{"id": "a", "owner": "o", "name": "n", "uid": UUID(int=1)}])
     rows = [
@@ -280,7 +288,7 @@ async def sequences_give_every_number_once(session: Session) -> None:
 CASES: tuple[Case, ...] = (
     everything_comes_back_as_it_went, documents_are_copies_with_keys_in_the_servers_order, defaults_are_filled_in,
     rows_come_in_the_order_of_bytes_and_nulls_last, inserts_keep_their_order_and_say_which_were_new,
-    any_unique_constraint_makes_a_duplicate_and_nulls_are_never_equal,
+    what_was_there_already_is_told, any_unique_constraint_makes_a_duplicate_and_nulls_are_never_equal,
     a_duplicate_is_an_error_unless_it_is_to_be_ignored, an_update_that_makes_a_duplicate_is_an_error,
     nothing_may_be_null_that_must_not, checks_hold_for_updates, rows_with_different_columns_are_refused,
     updates_count_what_matched_and_keep_the_rest, upserts_insert_or_change_each_once, deletes_count_what_was_there,
