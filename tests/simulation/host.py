@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
-from uuid import UUID
 
 import orjson
 from sqlalchemy import MetaData
@@ -41,7 +40,7 @@ class Letter:
     headers: tuple[tuple[str, bytes], ...] = ()
     body = b""
 
-    def __init__(self, event: Event, message_id: UUID, sender_id: str, trace: str) -> None:
+    def __init__(self, event: Event, message_id: str, sender_id: str, trace: str) -> None:
         self.event = event
         self.topic = event.topic
         self.key = event.key()
@@ -246,7 +245,7 @@ class _Letters(Outbox):
         if MODELS.get(event.ce_type()) is not type(event):
             raise Unsendable(f"{event.ce_type()} is not in the registry of contracts")
         message_id = new_id()
-        self.letters.append(Letter(event, UUID(message_id), message_id, trace))
+        self.letters.append(Letter(event, message_id, message_id, trace))
         return message_id
 
     async def flush(self, session: Session) -> int:

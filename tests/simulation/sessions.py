@@ -117,12 +117,20 @@ async def inserts_keep_their_order_and_say_which_were_new(session: Session) -> N
     assert await session.insert(things, again, ignore_duplicates=True, returning=("id",)) == [{"id": "n"}]
 
 
-async def what_was_there_already_is_told(session: Session) -> None:
+async def what_is_new_is_told_unless_all_is(session: Session) -> None:
     await session.insert(things, [{"id": "a"}])
-    assert await session.insert_missing(things, [{"id": "b"}, {"id": "a"}], key="id") == ["a"]
+    assert await session.insert_missing(things, [{"id": "b"}, {"id": "a"}], key="id") == ["b"]
+    assert await session.insert_missing(things, [{"id": "c"}, {"id": "d"}], key="id") is None
     assert await session.insert_missing(things, [{"id": "c"}, {"id": "d"}], key="id") == []
-    assert sorted(await session.insert_missing(things, [{"id": "c"}, {"id": "d"}], key="id")) == ["c", "d"]
-    assert await session.insert_missing(things, [], key="id") == []
+    assert await session.insert_missing(things, [], key="id") is None
+
+
+async def documents_may_be_bytes_and_uuids_text(session: Session) -> None:
+    await session.insert(things, [{"id": "a", "doc": b'{"n": [1]}', "uid": str(UUID(int=9))}])
+    (found,) = await session.fetch(things, "id", ["a"], columns=("doc", "uid"))
+    assert found == {"doc": {"n": [1]}, "uid": UUID(int=9)}
+    same = [{"id": "b", "uid": UUID(int=9)}]
+    assert await session.insert(things, same, ignore_duplicates=True, returning=("id",)) == []
 
 
 async def any_unique_constraint_makes_a_duplicate_and_nulls_are_never_equal(session: Session) -> None:
@@ -288,7 +296,8 @@ async def sequences_give_every_number_once(session: Session) -> None:
 CASES: tuple[Case, ...] = (
     everything_comes_back_as_it_went, documents_are_copies_with_keys_in_the_servers_order, defaults_are_filled_in,
     rows_come_in_the_order_of_bytes_and_nulls_last, inserts_keep_their_order_and_say_which_were_new,
-    what_was_there_already_is_told, any_unique_constraint_makes_a_duplicate_and_nulls_are_never_equal,
+    what_is_new_is_told_unless_all_is, documents_may_be_bytes_and_uuids_text,
+    any_unique_constraint_makes_a_duplicate_and_nulls_are_never_equal,
     a_duplicate_is_an_error_unless_it_is_to_be_ignored, an_update_that_makes_a_duplicate_is_an_error,
     nothing_may_be_null_that_must_not, checks_hold_for_updates, rows_with_different_columns_are_refused,
     updates_count_what_matched_and_keep_the_rest, upserts_insert_or_change_each_once, deletes_count_what_was_there,

@@ -6,9 +6,18 @@ from enum import Enum
 from functools import cache
 from types import CodeType
 from typing import Any
+from uuid import UUID
 
 from psycopg.errors import CheckViolation, NotNullViolation, UniqueViolation
-from sqlalchemy import CheckConstraint, DefaultClause, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    DefaultClause,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tests.simulation.memory.documents import Document
@@ -24,6 +33,7 @@ class Shape:
         self.name = str(table.name)
         self.names = tuple(column.name for column in table.columns)
         self.documents = frozenset(c.name for c in table.columns if isinstance(c.type, JSONB))
+        self.uuids = frozenset(c.name for c in table.columns if isinstance(c.type, Uuid))
         self.defaults = {
             c.name: _default(c) for c in table.columns if isinstance(c.server_default, DefaultClause)
         }
@@ -166,13 +176,15 @@ class Database:
 
 def stored(rows: Rows, given: Mapping[str, Any]) -> Row:
     """Values as the database would keep them."""
-    documents = rows.shape.documents
+    documents, uuids = rows.shape.documents, rows.shape.uuids
     return {
         name: (
             value
             if value is None
             else Document.of(value)
             if name in documents
+            else UUID(value)
+            if value.__class__ is str and name in uuids
             else value
             if value.__class__ in _PLAIN
             else _plain(value)

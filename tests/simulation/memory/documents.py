@@ -16,8 +16,8 @@ class Document:
 
     @classmethod
     def of(cls, value: Any) -> "Document":
-        """As it is written."""
-        return cls(orjson.dumps(value))
+        """As it is written: a value, or bytes that are JSON already."""
+        return cls(value if isinstance(value, bytes) else orjson.dumps(value))
 
     def read(self) -> Any:
         """A fresh copy, as it is read."""

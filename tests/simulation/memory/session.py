@@ -83,12 +83,12 @@ class MemorySession(Session):
                 new.append(row)
         return _read(there, new, returning) if returning else []
 
-    async def insert_missing(self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str) -> list[Any]:
+    async def insert_missing(
+        self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str
+    ) -> list[Any] | None:
         """See Session."""
         new = await self.insert(table, rows, ignore_duplicates=True, returning=(key,))
-        if len(new) == len(rows):
-            return []
-        return list({row[key] for row in rows} - {row[key] for row in new})
+        return None if len(new) == len(rows) else [row[key] for row in new]
 
     async def update(self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]) -> int:
         """See Session. Of two rows with one key nobody knows which would win: that is refused here."""
