@@ -61,7 +61,7 @@ dead-letters: $(LOCAL) ## Parked messages of all services (SERVICE=orders ARGS="
 
 ##@ Prove it
 
-.PHONY: simulate test test-unit test-contracts test-simulation test-component test-system test-migrations test-architecture test-local
+.PHONY: simulate test test-unit test-contracts test-simulation test-component test-system test-migrations test-architecture test-local test-fuzz
 simulate: $(DEVELOPMENT) ## Random histories of all services in memory, then planted faults (SEEDS=100000, or SEED=7 step by step)
 	@PYTHONHASHSEED=0 $(RUN) -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 test: $(DEVELOPMENT) ## All tiers
@@ -82,10 +82,16 @@ test-architecture: $(DEVELOPMENT) ## Who may import whom, settings, topics
 	@$(PYTEST) tests/architecture
 test-local: $(DEVELOPMENT) ## The platform on one machine: kill, restart, taken ports, isolation
 	@$(PYTEST) tests/local
+test-fuzz: $(DEVELOPMENT) ## Hostile input by every road in, the short form
+	@$(PYTEST) tests/fuzz
 
 .PHONY: bench bench-docs
 bench: $(DEVELOPMENT) ## Throughput and latency against a baseline: 40 minutes, 6 with SHORT=1 (SCENARIOS=a,b)
 	@$(RUN) -m tests.bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SHORT),--short) $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(DEVELOPMENT) ## 100,000 bad inputs by every road in, then what none of them may have done (INPUTS= SEED=)
+	@$(RUN) -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: chaos
 chaos: $(DEVELOPMENT) ## Orders flow while everything fails, then the books: an hour, 3 minutes with SHORT=1 (FAULTS=a,b SEED=)

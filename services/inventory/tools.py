@@ -17,7 +17,7 @@ from services.inventory.api.documents import AdjustmentEntry, PlaceEntry, SkuEnt
 from services.inventory.handlers.adjust_stock import adjust_stock_in_bulk
 from services.inventory.handlers.put_places import put_places
 from services.inventory.handlers.put_skus import put_skus
-from services.inventory.importing.files import read_rows
+from services.inventory.importing.files import WrongFile, read_rows
 from services.inventory.importing.load import Answer, chunks, load, name_of
 from services.inventory.jobs import audit
 from services.inventory.settings import Settings
@@ -87,7 +87,11 @@ def create_tools(build: Build) -> typer.Typer:
         async def work(service: Service[Store, Settings]) -> Counter[str]:
             return await _import(service, what, file, size, target, dry_run=dry_run)
 
-        counts = _with_service(build, work)
+        try:
+            counts = _with_service(build, work)
+        except WrongFile as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
         summary = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no rows"
         console.print(f"{what} {'(dry run) ' if dry_run else ''}: {summary}")
         if counts["refused"]:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, SupportsIndex
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
@@ -37,18 +37,31 @@ async def fetch(
         )
         return batches
     except UnicodeDecodeError:
-        found = {}
+        failed = _failed(consumer)
         for partition, start in starts.items():
-            unpacked = islice(await _unpacked(consumer, partition, start), max_records)
-            records = [_named(record) for record in unpacked]
-            strange = any(isinstance(record.headers, Misnamed) for record in records)
-            if strange:
-                found[partition] = records
-            # The client has forgotten what it had unpacked of the others: read them again.
-            consumer.seek(partition, records[-1].offset + 1 if strange else start)
+            # The client has forgotten what it had unpacked before: read it again.
+            consumer.seek(partition, start)
+        found = {}
+        for partition in failed & starts.keys():
+            unpacked = islice(await _unpacked(consumer, partition, starts[partition]), max_records)
+            found[partition] = [_named(record) for record in unpacked]
+            consumer.seek(partition, found[partition][-1].offset + 1)
         if not found:
             raise
         return found
+
+
+def _failed(consumer: AIOKafkaConsumer) -> set[TopicPartition]:
+    """The partitions in whose records the client gave up unpacking."""
+    results = consumer._fetcher._records.items()
+    unpacking = {
+        partition: result._partition_records._records_iterator
+        for partition, result in results
+        if isinstance(result, FetchResult) and result._partition_records is not None
+    }
+    return {
+        partition for partition, steps in unpacking.items() if steps is not None and steps.gi_frame is None
+    }
 
 
 def _named(record: ConsumerRecord) -> ConsumerRecord:

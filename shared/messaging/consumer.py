@@ -21,7 +21,7 @@ from shared.messaging import dead_letters
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.decode import Decoder, Readable, Record, Unreadable
 from shared.messaging.inbox import first_time
-from shared.messaging.message import Message, Route
+from shared.messaging.message import Message, Route, Unhandleable
 from shared.messaging.retry import backoff, transient
 from shared.telemetry.metrics import Metrics, observe
 from shared.telemetry.tracing import ProcessSpan, Tracing, is_sampled
@@ -134,12 +134,16 @@ class Consumer:
             error = await self._attempt(route, part)
             if error is None:
                 self._failed_in_a_row = 0
+            elif isinstance(error, Unhandleable) and (hopeless := [m for m in part if m.id in error.why]):
+                await self._park(hopeless, error)
+                rest = [message for message in part if message.id not in error.why]
+                waiting += [rest] if rest else []
             elif len(part) > 1:
                 middle = len(part) // 2
                 waiting += [part[middle:], part[:middle]]
             elif self._failed_in_a_row < self._breaker_limit:
                 self._failed_in_a_row += 1
-                await self._park(part[0], error)
+                await self._park(part, error)
             else:
                 rest = [*part, *(message for later in reversed(waiting) for message in later)]
                 await self._wait_for_success(route, rest, error)
@@ -239,10 +243,21 @@ class Consumer:
             for message in messages:
                 observe(histogram, max(0.0, now - _created(message)), message.trace)
 
-    async def _park(self, message: Readable, error: Exception) -> None:
-        text = f"{type(error).__name__}: {error}"
-        log.error("message parked", handler=message.route.name, error=text[:500], **_where(message.record))
-        await self._keep([DeadLetter(message.record, "handler_error", text, message.route.name)])
+    async def _park(self, messages: Sequence[Readable], error: Exception) -> None:
+        letters = []
+        for message in messages:
+            reason, text = "handler_error", f"{type(error).__name__}: {error}"
+            if isinstance(error, Unhandleable):
+                reason, text = error.reason, error.why[message.id]
+            log.error(
+                "message parked",
+                handler=message.route.name,
+                reason=reason,
+                error=text[:500],
+                **_where(message.record),
+            )
+            letters.append(DeadLetter(message.record, reason, text, message.route.name))
+        await self._keep(letters)
 
     async def _park_unreadable(self, messages: Sequence[Unreadable]) -> None:
         for message in messages:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from shared.contracts.envelope import Event, FieldError
 
@@ -75,6 +75,21 @@ class Refused:
 
 
 Outcome: TypeAlias = Done | Refused
+
+
+class Unhandleable(Exception):
+    """Raised by a handler for messages that name what is not here: no release of this service could handle them.
+
+    They are parked under `reason` with what a person should do (`why`, by message id), and the rest of their batch
+    is handled. The breaker, which is about bad releases, does not count them: else strangers could stop a service.
+    """
+
+    reason: ClassVar[str]
+
+    def __init__(self, why: Mapping[str, str]) -> None:
+        super().__init__("; ".join(list(why.values())[:3]))
+        self.why = why
+
 
 MessageHandler: TypeAlias = Callable[[Sequence[Message[Any]], Any], Awaitable[None]]
 CommandHandler: TypeAlias = Callable[[Sequence[Command[Any]], Any], Awaitable[Sequence[Outcome]]]

@@ -74,7 +74,7 @@ class Metrics:
         )
         # Messages that came again and had no second effect.
         self.inbox_duplicates = self.counter("inbox_duplicates_total", "Messages the inbox had already seen")
-        # Messages put aside; reason: unreadable, unknown_type, handler_error.
+        # Messages put aside; reason: unreadable, unknown_type, unknown_order, handler_error.
         self.messages_parked = self.counter("messages_parked_total", "Messages parked", ("topic", "reason"))
         # 1 while handler errors in a row have stopped a handler: the deploy is bad, not the message.
         self.breaker_open = self.gauge(

@@ -1,11 +1,11 @@
 """Lists in pages: each page says where the next begins, so rows that come and go do not shift it."""
 
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
+import orjson
 from fastapi import Query
 from fastapi.exceptions import RequestValidationError
 
@@ -13,7 +13,7 @@ from services.inventory.api.documents import Page
 
 T = TypeVar("T")
 
-After = Annotated[str | None, Query(description="`next` of the page before")]
+After = Annotated[str | None, Query(max_length=1_000, description="`next` of the page before")]
 
 
 def page(
@@ -32,10 +32,11 @@ def position(after: str | None, *types: type) -> tuple[Any, ...] | None:
     if after is None:
         return None
     try:
-        found = json.loads(urlsafe_b64decode(after.encode()))
+        found = orjson.loads(urlsafe_b64decode(after.encode()))
     except (Error, ValueError):
         found = None
-    if not isinstance(found, list) or [type(part) for part in found] != list(types):
+    ours = isinstance(found, list) and [type(part) for part in found] == list(types)
+    if not ours or not all(_can_be_asked_for(part) for part in found):
         problem = {
             "loc": ("query", "after"),
             "msg": "is not the `next` of a page of this list",
@@ -45,5 +46,10 @@ def position(after: str | None, *types: type) -> tuple[Any, ...] | None:
     return tuple(found)
 
 
+def _can_be_asked_for(part: Any) -> bool:
+    """What PostgreSQL can compare with: 64 bits, and text without NUL."""
+    return "\x00" not in part if isinstance(part, str) else -(2**63) <= part < 2**63
+
+
 def _token(position: list[Any]) -> str:
-    return urlsafe_b64encode(json.dumps(position).encode()).decode()
+    return urlsafe_b64encode(orjson.dumps(position)).decode()

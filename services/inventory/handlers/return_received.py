@@ -7,11 +7,13 @@ from services.inventory.domain.stock import Cause
 from services.inventory.handlers.levels import tell_levels
 from services.inventory.store import Tx
 from shared.contracts.returns import ReturnReceived
-from shared.messaging.message import Message
+from shared.messaging.message import Message, Unhandleable
 
 
-class UnknownSku(LookupError):
+class UnknownSku(Unhandleable):
     """Goods came back that the catalogue does not know. The message waits in dead letters until it does."""
+
+    reason = "unknown_sku"
 
 
 async def return_received(messages: Sequence[Message[ReturnReceived]], tx: Tx) -> None:
@@ -24,13 +26,15 @@ async def return_received(messages: Sequence[Message[ReturnReceived]], tx: Tx) -
         {units.sku for message in fresh.values() for units in message.event.units}
     )
 
+    unknown = {
+        message.id: f"return {message.event.return_id}: create SKU {', '.join(sorted(missing))}, then replay this"
+        for message in fresh.values()
+        if (missing := {units.sku for units in message.event.units} - shelf.skus.keys())
+    }
+    if unknown:
+        raise UnknownSku(unknown)
     for message in fresh.values():
         event = message.event
-        unknown = {units.sku for units in event.units} - shelf.skus.keys()
-        if unknown:
-            raise UnknownSku(
-                f"return {event.return_id}: create SKU {', '.join(sorted(unknown))}, then replay this"
-            )
         units = [Returned(unit.sku, unit.quantity, unit.condition, unit.disposition) for unit in event.units]
         cause = Cause("return", event.return_id, "return.received", note=f"order {event.order_id}")
         shelf.book.move_all(take_back(units, event.place_id, cause))

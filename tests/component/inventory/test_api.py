@@ -1,5 +1,7 @@
 """The catalogue and the questions, as another system sees them."""
 
+from base64 import urlsafe_b64encode
+
 import pytest
 from sqlalchemy.exc import DBAPIError
 
@@ -108,3 +110,21 @@ async def test_nobody_can_change_the_ledger(world: World) -> None:
     for statement in ("UPDATE ledger SET on_hand = 1", "DELETE FROM ledger", "TRUNCATE ledger"):
         with pytest.raises(DBAPIError, match="append-only"):
             await world.service.rows(statement)
+
+
+@pytest.mark.parametrize(
+    ("path", "token"),
+    [
+        ("/ledger", b"[1" + b"0" * 30 + b"]"),
+        ("/ledger", b"[9223372036854775808]"),
+        ("/ledger", b"[true]"),
+        ("/levels", b'["a\\u0000b","c"]'),
+        ("/levels", b'["\\ud800","c"]'),
+        ("/skus", b"[" * 700),
+        ("/skus", b"null"),
+        ("/places", b"\xff"),
+    ],
+)
+async def test_a_page_after_a_forged_token_is_a_faulty_field(world: World, path: str, token: bytes) -> None:
+    answer = await world.service.http.get(path, params={"after": urlsafe_b64encode(token).decode()})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.after")

@@ -93,3 +93,20 @@ async def test_the_audit_finds_what_was_planted(own: World) -> None:
     assert 'oms_ledger_drift_units{service="inventory"} 5.0' in metrics
     await own.service.rows("UPDATE stock SET on_hand = 10, reserved = 2 WHERE sku = :sku", sku=sku)
     assert await audit(own.service.service) == []
+
+
+async def test_files_that_are_not_what_they_seem(own: World, tmp_path: Path) -> None:
+    mark = new_id()
+    lines = tmp_path / "skus.jsonl"
+    half, deep = b'{"sku": "\\ud800"}', b'{"sku": ' + b"[" * 500 + b"]" * 500 + b"}"
+    lines.write_bytes(b"\n".join([half, deep, b'{"sku": "\xff"}', b'{"sku": 1' + b"0" * 5_000 + b"}",
+                                  f'{{"sku": "{mark}"}}'.encode()]))  # fmt: skip
+    code, output = await run(own.service, "import", "skus", str(lines))
+    assert code == 1 and "1 created, 4 refused" in output, output
+    refused = [json.loads(line) for line in (tmp_path / "skus.jsonl.refused.jsonl").read_text().splitlines()]
+    assert [row["row"] for row in refused] == [1, 2, 3, 4] and all(row["errors"] for row in refused)
+    for name, body in {"latin1": b"sku,title\nx,M\xfcller\n", "quotes": b'sku,title\nx,"y"z\n'}.items():
+        file = tmp_path / f"{name}.csv"
+        file.write_bytes(body)
+        code, output = await run(own.service, "import", "skus", str(file))
+        assert code == 2 and f"{name}.csv, line 2" in output

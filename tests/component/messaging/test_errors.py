@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from deploy.local import Platform
 from shared.contracts.orders import RefundIssued
-from shared.messaging.message import Message
+from shared.messaging.message import Message, Unhandleable
 from shared.runtime.service import Service
 from tests.component.messaging.support import amounts_by_order, captured, say_many, wrap_handler
 from tests.harness.service import Running, Wire, until
@@ -197,3 +197,30 @@ async def test_one_message_that_succeeds_closes_the_breaker(
         assert await parked(service) == 6, (
             "the deployment is good, so the bad messages were parked one by one"
         )
+
+
+class _NotHere(Unhandleable):
+    reason = "not_here"
+
+
+async def test_what_names_a_stranger_is_parked_at_once_and_never_opens_the_breaker(
+    platform: Platform, topic_prefix: str, topics: Wire
+) -> None:
+    batches = []
+
+    async def know_evens(handler: Any, messages: Sequence[Message[Any]], tx: Any) -> None:
+        batches.append(len(messages))
+        strangers = {message.id: "ask its sender" for message in messages if message.event.amount % 2}
+        if strangers:
+            raise _NotHere(strangers)
+        await handler(messages, tx)
+
+    await say_many(topics, [captured("one", number, 1 + number % 2) for number in range(100)])
+    async with tallying(
+        platform, prefix=topic_prefix, change=partial(wrap_handler, around=know_evens), breaker_limit=3
+    ) as service:
+        await service.settled()
+        assert await sums(service) == {"one": 100}
+        rows = await service.rows("SELECT DISTINCT reason, error, count(*) FROM dead_letters GROUP BY 1, 2")
+        assert rows == [{"reason": "not_here", "error": "ask its sender", "count": 50}]
+        assert len(batches) < 20  # The rest of a batch is handled together, not searched by halves.
