@@ -10,6 +10,7 @@ from tests.fuzz.paper import fuzz_labels, fuzz_mails
 from tests.fuzz.report import Report
 from tests.fuzz.suite import MARK, SERVICES, Suite
 from tests.fuzz.topics import fuzz_topics
+from tests.harness.service import until
 
 SHORT = 2_000
 LONG = 100_000
@@ -20,6 +21,8 @@ _DISK_PER_INPUT = 20_000
 
 async def attack(suite: Suite, report: Report, inputs: int, progress: Callable[[str, int], None]) -> None:
     """Try so many inputs and write down what was wrong."""
+    await suite.settle(report)
+    await until(suite.bystander_told, "the order that nobody speaks of comes to rest")
     before, size = await suite.snapshot(), await suite.bytes_stored()
 
     def part(kind: str) -> tuple[int, Callable[[int], None]]:

@@ -63,6 +63,12 @@ class Suite:
                 return False
             await asyncio.sleep(0.2)
 
+    async def bystander_told(self) -> bool:
+        """Whether the mails about the order that nobody talks about are sent."""
+        query = "SELECT state FROM deliveries WHERE order_id = :id"
+        rows = await self.services["notifications"].rows(query, id=self.bystander)
+        return len(rows) >= 3 and all(row["state"] == "sent" for row in rows)
+
     async def snapshot(self) -> dict[str, Any]:
         """The order that nobody talks about, as every service knows it."""
         rows: dict[str, Any] = {}
