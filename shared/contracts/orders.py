@@ -1,8 +1,8 @@
 """What orders says: the promise and the money."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.contracts.channels import OrderBody
 from shared.contracts.envelope import (
@@ -66,6 +66,16 @@ class OrderConfirmed(OrderEvent, OrderBody):
     external_id: ExternalId
     places: Annotated[tuple[ConfirmedPlace, ...], Field(min_length=1, max_length=MAX_PLACES)]
     allocations: Annotated[tuple[ConfirmedAllocation, ...], Field(min_length=1, max_length=MAX_ALLOCATIONS)]
+
+    @model_validator(mode="after")
+    def _every_unit_has_its_parcel(self) -> Self:
+        places = {place.place_id for place in self.places}
+        parcels = {place.shipment_id for place in self.places}
+        if len(places) < len(self.places) or len(parcels) < len(self.places):
+            raise ValueError("names a place or a parcel twice: each place has one parcel of its own")
+        if places != {units.place_id for units in self.allocations}:
+            raise ValueError("has places that are not those of its allocations")
+        return self
 
 
 class OrderCancelRequested(OrderEvent):

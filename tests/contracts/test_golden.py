@@ -101,3 +101,19 @@ def test_the_golden_order_adds_up() -> None:
     parcels = {place.place_id: place.shipment_id for place in order.places}
     (cancelled,) = ShipmentCancelled.model_validate(golden("shipment.cancelled.v1")).parcels
     assert parcels[cancelled.place_id] == cancelled.shipment_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda places, units: places[0].update(place_id="elsewhere"),
+        lambda places, units: units[0].update(place_id="elsewhere"),
+        lambda places, units: places.append(dict(places[0])),
+        lambda places, units: places.append({**places[0], "place_id": units[0]["place_id"] + "-2"}),
+    ],
+)
+def test_an_order_whose_units_and_parcels_disagree_cannot_be_shipped(change: Any) -> None:
+    body = golden("order.confirmed.v1")
+    change(body["places"], body["allocations"])
+    with pytest.raises(ValueError, match=r"twice|not those of its allocations"):
+        OrderConfirmed.model_validate(body)

@@ -62,11 +62,18 @@ def largest_body() -> dict[str, Any]:
 
 
 def largest_confirmed() -> OrderConfirmed:
-    place = ConfirmedPlace(**PLACE.model_dump(), shipment_id=ID, shipping=MOST)
-    allocation = ConfirmedAllocation(**ALLOCATION.model_dump(), value=MOST)
+    ids = [f"{number:02d}{ID[2:]}" for number in range(MAX_PLACES)]
+    places = [
+        ConfirmedPlace(**PLACE.model_dump() | {"place_id": each}, shipment_id=each, shipping=MOST)
+        for each in ids
+    ]
+    allocations = [
+        ConfirmedAllocation(**ALLOCATION.model_dump() | {"place_id": ids[number % MAX_PLACES]}, value=MOST)
+        for number in range(MAX_ALLOCATIONS)
+    ]
     return OrderConfirmed(
         order_id=ID, channel=CODE, external_id=QUOTE * 64, **largest_body(),
-        places=(place,) * MAX_PLACES, allocations=(allocation,) * MAX_ALLOCATIONS,
+        places=tuple(places), allocations=tuple(allocations),
     )  # fmt: skip
 
 
