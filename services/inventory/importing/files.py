@@ -54,7 +54,7 @@ def _csv_rows(file: BinaryIO, name: str, model: type[BaseModel]) -> Iterator[Row
         except StopIteration:
             return
         except csv.Error as error:
-            raise WrongFile(f"{name}, line {reader.line_num}: {error}") from None
+            raise WrongFile(f"{name}, after line {reader.line_num}: {error}") from None
         number += 1
         position = file.tell()
         if None in cells or None in cells.values():

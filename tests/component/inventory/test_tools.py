@@ -109,4 +109,8 @@ async def test_files_that_are_not_what_they_seem(own: World, tmp_path: Path) -> 
         file = tmp_path / f"{name}.csv"
         file.write_bytes(body)
         code, output = await run(own.service, "import", "skus", str(file))
-        assert code == 2 and f"{name}.csv, line 2" in output
+        assert (
+            code == 2
+            and f"error: {name}.csv, " in output
+            and ("line 2" in output or "after line 1" in output)
+        )
