@@ -73,7 +73,8 @@ class Intake:
         if order.cancel == "before":
             await self._desk.cancel(order)
         if self._by_topic(sale.external_id):
-            await self._say(order, sale, f"{sale.channel}:{sale.external_id}")
+            # Not waited for: a broker that is away keeps nobody from ordering over HTTP.
+            self._agenda.do(self._say(order, sale, f"{sale.channel}:{sale.external_id}"))
         else:
             self._agenda.do(self._post(order, sale))
         if order.cancel == "at once":

@@ -26,6 +26,7 @@ def chaos(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="With --faults: how often each strikes alone.")
     ] = None,
+    apart: Annotated[bool, typer.Option("--apart", help="With --faults: none of them together.")] = False,
     short: Annotated[bool, typer.Option("--short", help="Three minutes instead of an hour.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed plans the same orders and faults.")] = 1,
 ) -> None:
@@ -38,7 +39,7 @@ def chaos(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     only = [kind.strip() for kind in faults.split(",") if kind.strip()] if faults else []
     try:
-        plan = planned(seed, short=short, only=only, rounds=rounds)
+        plan = planned(seed, short=short, only=only, rounds=rounds, apart=apart)
         disk = "disk-full" in {*plan.alone, *plan.together}
         found = uvloop.run(Run(seed, plan, console, disk).perform())
     except KeyboardInterrupt:

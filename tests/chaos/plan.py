@@ -34,15 +34,15 @@ class Plan:
     """Of these for those together."""
 
 
-def planned(seed: int, *, short: bool, only: Sequence[str], rounds: int | None) -> Plan:
-    """The plan. Raises ValueError naming kinds that there are not."""
+def planned(seed: int, *, short: bool, only: Sequence[str], rounds: int | None, apart: bool = False) -> Plan:
+    """The plan; `apart`: nothing together. Raises ValueError naming kinds that there are not."""
     unknown = sorted(set(only) - set(FAULTS))
     if unknown:
         raise ValueError(f"no such fault: {', '.join(unknown)}; there are {', '.join(FAULTS)}")
     chance = Random(seed)
     if only:
         alone = [kind for _ in range(rounds or 3) for kind in _shuffled(only, chance)]
-        together = _shuffled(only, chance) if len(only) > 1 else []
+        together = _shuffled(only, chance) if len(only) > 1 and not apart else []
         return Plan(15.0, 6, 5.0, alone, together, 3_000.0, 600.0)
     if short:
         alone = _shuffled(_SHORT_ALONE, chance)

@@ -1,5 +1,6 @@
 """Everything that runs: platform, services, proxy, mail server, listeners; cleared at the end."""
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -140,7 +141,7 @@ async def scene(report: Report, chance: Random, *, disk: bool) -> AsyncIterator[
     sweep()
     async with AsyncExitStack() as stack:
         small, no_disk = stack.enter_context(small_disk(disk))
-        folder = TEMPORARY / "chaos"
+        folder = TEMPORARY / f"chaos-{os.getpid()}"
         if small is not None:
             with Instance(folder).update() as state:
                 state.postgres.data = small.mount / "data"
