@@ -15,16 +15,15 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.exceptions import NackMessage
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
-from faststream.message import StreamMessage
 
 from shared.messaging.any_header import fetch
+from shared.messaging.client import Batch
 from shared.messaging.consumer import Interrupted, Waiting
 from shared.messaging.decode import Record
 from shared.messaging.progress import Lag, Position, Progress
@@ -38,23 +37,6 @@ _POLL_MS = 100  # how long one look for records waits; records that come meanwhi
 
 class MessagesLost(Exception):
     """Retention removed messages that this consumer had not read. Names them; a person must decide."""
-
-
-class _Batch(KafkaAckableMessage):
-    """Records taken together. Acknowledging them commits their partitions and no others.
-
-    FastStream's own commits all assigned partitions, a hundred and more, for each of which the broker then
-    writes a record: several times the work, for every batch.
-    """
-
-    consumer: AIOKafkaConsumer
-
-    async def ack(self) -> None:
-        """Commit the offset after the last record of each partition."""
-        if not self.committed:
-            last = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in self.raw_message}
-            await self.consumer.commit(last)
-        await StreamMessage.ack(self)
 
 
 class KafkaSource:
@@ -235,7 +217,7 @@ class KafkaSource:
 
     async def _parse(self, records: tuple[ConsumerRecord, ...]) -> KafkaAckableMessage:
         # FastStream's own parser decodes every header and, when one is not UTF-8, loses the whole batch.
-        return _Batch(
+        return Batch(
             body=b"",
             headers={},
             raw_message=records,
@@ -412,22 +394,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
 async def _records(message: Any) -> Any:
     return message.raw_message
-
-
-_send = AIOKafkaConnection.send
-
-
-def _send_or_fail(self: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:
-    try:
-        return _send(self, request, expect_response=expect_response)
-    except RuntimeError as error:
-        self.close(reason=CloseReason.CONNECTION_BROKEN)
-        raise KafkaConnectionError(f"connection was reset: {error}") from error
-
-
-# Writing to a connection that was reset a moment ago is an OSError to aiokafka, which then connects again; uvloop says
-# RuntimeError, and the consumer's fetches or heartbeats would end for good. For every client of this process.
-AIOKafkaConnection.send = _send_or_fail
 
 
 __all__ = ["KafkaError", "KafkaSource", "Lag", "MessagesLost", "Position"]

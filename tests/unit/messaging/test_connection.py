@@ -9,7 +9,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from shared.messaging import kafka
+from shared.messaging import client
 
 
 async def _send_after_a_reset(send: Any) -> None:
@@ -27,7 +27,7 @@ async def _send_after_a_reset(send: Any) -> None:
 
 
 def test_sending_on_a_connection_that_was_reset_is_an_error_of_the_connection() -> None:
-    assert AIOKafkaConnection.send is kafka._send_or_fail, "every client of the process sends so"
+    assert AIOKafkaConnection.send is client._send_or_fail, "every client of the process sends so"
     with pytest.raises(KafkaConnectionError, match="was reset"):
         uvloop.run(_send_after_a_reset(AIOKafkaConnection.send))
 
@@ -35,4 +35,4 @@ def test_sending_on_a_connection_that_was_reset_is_an_error_of_the_connection() 
 def test_left_alone_it_would_be_no_error_that_anybody_expects() -> None:
     """When this fails, aiokafka or uvloop have learnt it and `_send_or_fail` can go."""
     with pytest.raises(RuntimeError, match="closed"):
-        uvloop.run(_send_after_a_reset(kafka._send))
+        uvloop.run(_send_after_a_reset(client._send))
