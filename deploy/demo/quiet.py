@@ -8,6 +8,7 @@ from typing import Self
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from deploy.local.settings import SERVICES
 from deploy.local.topics import load
@@ -67,8 +68,13 @@ class Quiet:
         The ends of the topics are read before and after the databases: when they are the same, and everything up to
         them had been read, then nobody consumed anything while the outboxes were looked at.
         """
-        ends = await self._ends()
-        noises = await self._unread(ends)
+        try:
+            ends = await self._ends()
+            noises = await self._unread(ends)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            return [f"the broker is busy with itself: {error!r}"]
         looks = await asyncio.gather(
             *(self._database(name, aggregates=aggregates) for name in self._databases)
         )

@@ -49,11 +49,18 @@ class Services:
         extra: Mapping[str, str] | None = None,
         database_urls: Mapping[str, str] | None = None,
         root: Path = ROOT,
+        instance: Instance | None = None,
+        patience: float = 90,
     ) -> None:
-        """`extra` is added to every service's environment; `database_urls` replaces the platform's own databases."""
+        """`extra` is added to every service's environment; `database_urls` replaces the platform's own databases.
+
+        `root` is the checkout whose code they run; `instance` keeps their state and logs where a second set of
+        processes runs beside the first; `patience` is how many seconds one may take to be ready.
+        """
         self._root = root
+        self._patience = patience
         self._platform = platform
-        self._instance: Instance = platform.instance
+        self._instance: Instance = instance or platform.instance
         self._prefix = topic_prefix
         self._any_port = any_port
         self._extra = dict(extra or {})
@@ -150,9 +157,9 @@ class Services:
                 port=port, process=record, surroundings=self._surroundings(service, environment)
             )
 
-    def _wait_until_ready(self, service: str, report: Report, patience: float = 90) -> None:
+    def _wait_until_ready(self, service: str, report: Report) -> None:
         with report.step(f"{service}: starting"):
-            deadline = time.monotonic() + patience
+            deadline = time.monotonic() + self._patience
             problem = "it does not answer"
             known = self._instance.read().services[service]
             while time.monotonic() < deadline and processes.alive(known.process):

@@ -1,7 +1,8 @@
 """The whole suite as a test sees it: five processes, played by hand, with a bank that answers by itself."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from deploy.demo.players.payments import PaymentService
 from deploy.demo.quiet import Quiet
 from deploy.demo.services import Answer, Http
 from deploy.demo.topics import Topics
+from deploy.local.services import Services
+from deploy.local.settings import SERVICES
 from shared.contracts.carriers import ScanStatus, ShipmentTrackingSubmitted
 from shared.contracts.channels import OrderSubmitted
 from shared.contracts.envelope import Event
@@ -21,11 +24,14 @@ from shared.contracts.orders import (
     OrderPlaced,
     PaymentRequest,
 )
+from shared.contracts.registry import MODELS, OWNERS
 from shared.db.ids import new_id
 from tests.harness.otlp import Sink
-from tests.harness.service import until
+from tests.harness.service import PATIENCE, until
 
 E = TypeVar("E", bound=Event)
+
+HEARD = [model for model in MODELS.values() if OWNERS[model.topic] in SERVICES]
 
 NORTH, SOUTH = "north", "south"
 PLACES = {
@@ -87,6 +93,8 @@ class Suite:
     accepted: dict[tuple[str, str], str] = field(default_factory=dict)
     silent_for: set[str] = field(default_factory=set)
     """Orders whose payment requests the bank does not answer by itself."""
+    patience: float = PATIENCE
+    """Seconds that a state may take."""
 
     @property
     def spoken(self) -> list[Spoken]:
@@ -177,7 +185,7 @@ class Suite:
 
     async def expect(self, model: type[E], where: Callable[[E], bool] = lambda _: True) -> E:
         """Wait for a message."""
-        await until(lambda: self.said(model, where), f"{model.topic} is said")
+        await until(lambda: self.said(model, where), f"{model.topic} is said", self.patience)
         return self.said(model, where)[0]
 
     async def settled(self) -> None:
@@ -188,8 +196,8 @@ class Suite:
                 self.topics.unsent or await self.topics.unheard() or await self.quiet.noises(aggregates=False)
             )
 
-        await until(quiet, "the suite comes to rest")
-        await until(quiet, "the suite stays at rest")
+        await until(quiet, "the suite comes to rest", self.patience)
+        await until(quiet, "the suite stays at rest", self.patience)
 
     async def proves_true(self) -> None:
         """Everything comes to rest, and every invariant holds."""
@@ -251,7 +259,8 @@ class Placed:
 
     async def parcels(self, count: int = 1) -> list[ShipmentCreated]:
         """Its parcels by place, once there are so many."""
-        await until(lambda: len(self.said(ShipmentCreated)) >= count, f"{count} parcels are created")
+        enough = lambda: len(self.said(ShipmentCreated)) >= count  # noqa: E731
+        await until(enough, f"{count} parcels are created", self.suite.patience)
         return sorted(self.said(ShipmentCreated), key=lambda parcel: parcel.place_id)
 
     async def look(self) -> dict[str, Any]:
@@ -300,3 +309,51 @@ class Placed:
         """Ship parcels and see them arrive."""
         for parcel in parcels:
             await self.scan(await self.ship(parcel), "delivered")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """What runs outside the test process, and what it talks to inside."""
+
+    services: Services
+    databases: dict[str, str]
+    prefix: str
+    mailbox: Mailbox
+    sink: Sink
+
+
+def surroundings(mailbox: Mailbox, sink: Sink) -> dict[str, str]:
+    """Settings in which the suite under test differs from production: short deadlines, everything traced."""
+    return {
+        "OMS_ORDERS_PAYMENT_SECONDS": "8",
+        "OMS_ORDERS_DEADLINE_POLL_SECONDS": "0.2",
+        "OMS_ORDERS_PROGRESS_SECONDS": "0.2",
+        "OMS_NOTIFICATIONS_SMTP_PORT": str(mailbox.port),
+        "OMS_NOTIFICATIONS_SMTP_PER_SECOND": "0",
+        "OMS_OTLP_ENDPOINT": sink.endpoint,
+        "OMS_TRACE_RATIO": "1",
+    }
+
+
+@asynccontextmanager
+async def playing(
+    urls: Mapping[str, str],
+    databases: Mapping[str, str],
+    kafka: str,
+    prefix: str,
+    mailbox: Mailbox,
+    sink: Sink,
+) -> AsyncIterator[Suite]:
+    """Everybody around running services: two places known, every message heard from the beginning."""
+    async with Quiet(databases, kafka, prefix) as quiet, Http(urls) as http:
+        running = Suite(http, quiet, databases, mailbox, sink)
+        running.topics = Voice(kafka, prefix, HEARD, running.hear)
+        running.topics.spoken = []
+        await running.topics.start()
+        listening = asyncio.create_task(running.topics.listen())
+        rows = [{"place_id": place, "address": address} for place, address in PLACES.items()]
+        await http.must_post("inventory", "/bulk/places", {"rows": rows})
+        yield running
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await running.topics.stop()

@@ -3,27 +3,24 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
-from pydantic_settings import SettingsConfigDict
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
-from typer.testing import CliRunner
 
 from deploy.local import Platform
 from shared.contracts.orders import RefundIssued
 from shared.messaging import dead_letters
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.decode import Record, Unreadable
-from shared.runtime.cli import create_app
 from shared.runtime.dead_letters import replay_one
 from shared.runtime.service import Service
 from shared.runtime.settings import ServiceSettings
-from shared.telemetry import logging
+from tests.component.messaging.commands import Command, command_line
 from tests.component.messaging.support import CURSED, captured, headers
 from tests.harness.service import Running, Wire, until
 from tests.harness.tally import build, create_schema, sums, tallying
@@ -31,28 +28,6 @@ from tests.harness.tally import build, create_schema, sums, tallying
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TOPIC = "payment.captured"
 WHO = ("--by", "jane", "--why", "the payment service mended it")
-
-
-class Settings(ServiceSettings):
-    """Environment variables `OMS_TALLY_<NAME>`."""
-
-    model_config = SettingsConfigDict(env_prefix="OMS_TALLY_", frozen=True, extra="ignore")
-
-
-@dataclass
-class Said:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Command = Callable[..., Awaitable[Said]]
 
 
 @pytest.fixture
@@ -70,20 +45,8 @@ def prefix(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def command(platform: Platform, prefix: str, url: str) -> Command:
-    """`python -m services.tally dead-letters ...`, in a thread of this process."""
-    environment = {"OMS_TALLY_KAFKA": platform.kafka, "OMS_TALLY_TOPIC_PREFIX": prefix}
-
-    async def run(*arguments: object, stdin: str | None = None, database_url: str = url) -> Said:
-        app = create_app("tally", Settings, build)
-        words = ["dead-letters", *map(str, arguments)]
-        where = environment | {"OMS_TALLY_DATABASE_URL": database_url}
-        result = await asyncio.to_thread(CliRunner().invoke, app, words, env=where, input=stdin)
-        logging.configure("tests", "info")  # The command had its own way, to an output that is gone now.
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return Said(result.exit_code, result.stdout, result.stderr)
-
-    return run
+    """`python -m services.tally dead-letters ...`"""
+    return partial(command_line(platform.kafka, prefix, url), "dead-letters")
 
 
 @pytest.fixture
@@ -133,6 +96,22 @@ async def totals(service: Service[Any, Any]) -> dict[str, int]:
 async def actions(service: Service[Any, Any]) -> list[tuple[str, str, str]]:
     rows = await ask(service, "SELECT action, by, why FROM dead_letter_actions ORDER BY id")
     return [(row["action"], row["by"], row["why"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("list", ("--reason", "--handler", "--after", "--json")),
+        ("show", ("ID", "--json")),
+        ("edit", ("--set", "--header", "--body", "--by", "--why")),
+        ("replay", ("--reason", "--rate", "--limit", "--give-up", "--dry-run", "--by", "--why")),
+        ("discard", ("--reason", "--dry-run", "--by", "--why")),
+    ],
+)
+async def test_every_command_explains_itself(name: str, words: tuple[str, ...]) -> None:
+    said = await command_line("", "", "")("dead-letters", name, "--help")
+    assert said.code == 0
+    assert [word for word in words if word not in said.out] == []
 
 
 # --- Looking ---------------------------------------------------------------------------------------------------
