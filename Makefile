@@ -99,6 +99,9 @@ chaos: $(DEVELOPMENT) ## Orders flow while everything fails, then the books: an 
 
 bench-docs: $(DEVELOPMENT) ## Put the figures and plots of the last benchmark into docs/performance.md
 	@$(RUN) -m tests.bench.document $(ARGS)
+.PHONY: bench-growth
+bench-growth: $(DEVELOPMENT) ## What an order costs as lines, places, SKUs, open orders and history grow (ARGS=--help)
+	@$(RUN) -m tests.bench.growth $(ARGS)
 
 ##@ Work on it
 

@@ -18,6 +18,10 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "30s",
 }
 
+# Set-based statements ask to be prepared. All others are planned for the values they come with: a plan for any value
+# cannot use a partial index, and reads a whole table for the one rare channel.
+_NEVER = 2**31
+
 
 def libpq_options(limits: dict[str, str]) -> str:
     """Server settings in the form of libpq's `options` parameter."""
@@ -45,6 +49,7 @@ def create_engine(url: str, *, application: str, pool_size: int) -> AsyncEngine:
             "keepalives_interval": 5,
             "keepalives_count": 3,
             "options": libpq_options(_SESSION),
+            "prepare_threshold": _NEVER,
         },
     )
 
@@ -71,10 +76,15 @@ def _readable(descriptor: int) -> bool:
 async def connect_alone(url: str, *, application: str, idle_timeout_seconds: int) -> AsyncConnection[Any]:
     """A connection outside the pool, in autocommit, that the server closes when its client stops talking.
 
-    For session advisory locks: a frozen holder loses its lock after `idle_timeout_seconds`.
+    For session advisory locks: a frozen holder loses its lock after `idle_timeout_seconds`. It looks into queues, of
+    which statistics are always wrong: what was planned for an empty one must not read a million rows.
     """
     parts = make_url(url)
-    limits = {"idle_session_timeout": f"{idle_timeout_seconds}s", "statement_timeout": "30s"}
+    limits = {
+        "idle_session_timeout": f"{idle_timeout_seconds}s",
+        "statement_timeout": "30s",
+        "enable_seqscan": "off",
+    }
     return await AsyncConnection.connect(
         host=parts.host or "",
         port=parts.port or 5432,

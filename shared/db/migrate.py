@@ -4,6 +4,7 @@ A release must run on its own schema and on that of the next one, because both a
 changes expand first (old code does not notice), and contract in a later release, which says so by `contract`.
 """
 
+import time
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, create_engine, text
+from sqlalchemy import Connection, MetaData, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 _LOCK = 0x6F6D73_0001
@@ -57,7 +58,7 @@ def migrate(
     engine = create_engine(database_url)
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+            _take_turn(connection)
             connection.execute(text(_LIMITS))
             connection.commit()
             before = MigrationContext.configure(connection).get_current_revision()
@@ -79,6 +80,16 @@ def migrate(
         return before, after
     finally:
         engine.dispose()
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait until nobody else migrates. Asks again and again: one long wait would be a transaction of its own, which
+    an index that is built CONCURRENTLY waits for in turn.
+    """
+    while not connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar():
+        connection.commit()
+        time.sleep(0.2)
+    connection.commit()
 
 
 def contract(op: Any, oldest: str | None) -> None:

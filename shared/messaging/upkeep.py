@@ -68,12 +68,17 @@ async def outbox_depth(session: Session) -> OutboxDepth:
 
 
 async def purge(session: Session, table: Table, column: str, days: float) -> int:
-    """Delete a bounded number of rows whose `column` lies further back than `days`; returns how many.
+    """Delete the oldest rows whose `column` (indexed) lies further back than `days`, as many as is bounded; how many.
 
     Call again while it returns some; bounded, so that no lock and no transaction is long.
     """
     row: ColumnElement[Any] = literal_column("ctid")
     before = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, days * 86_400)
-    old = select(row).select_from(table).where(table.c[column] < before).limit(_PURGE_ROWS).scalar_subquery()
-    gone = delete(table).where(row == func.any(func.array(old))).returning(literal(1).label("one"))
+    # The order makes it a walk along the index, which ends at the first row that is too young.
+    old = select(row).select_from(table).where(table.c[column] < before).order_by(table.c[column])
+    gone = (
+        delete(table)
+        .where(row == func.any(func.array(old.limit(_PURGE_ROWS).scalar_subquery())))
+        .returning(literal(1).label("one"))
+    )
     return len(await session.execute(gone))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ EXIT_STUCK = 70
 EXIT_MESSAGES_LOST = 71
 EXIT_WRONG_SCHEMA = 72
 EXIT_CANNOT_LISTEN = 73
+# Looking costs more the more there is, and must not take the time of those who work: it rests this much longer.
+_REST = 9
 
 
 @dataclass(frozen=True)
@@ -289,10 +292,11 @@ class Service(Generic[S, C]):
         pauses = backoff(first=0.5, longest=30.0)
         while not self._stop.is_set():
             try:
+                started = time.monotonic()
                 did = await job.run(self)
                 pauses = backoff(first=0.5, longest=30.0)
                 if did == 0:
-                    await self._sleep(job.every)
+                    await self._sleep(max(job.every, _REST * (time.monotonic() - started)))
             except Exception as error:
                 pause = next(pauses)
                 if transient(error) is None:
@@ -342,6 +346,7 @@ class Service(Generic[S, C]):
     async def _measure(self) -> None:
         while not self._stop.is_set():
             self._measure_consumer()
+            started = time.monotonic()
             with suppress(Exception):
                 async with self.unit.begin() as (session, _):
                     depth = await upkeep.outbox_depth(session)
@@ -354,7 +359,7 @@ class Service(Generic[S, C]):
                     self.metrics.dead_letters.labels(row["topic"]).set(row["count"])
                 oldest = min((row["oldest"] for row in waiting), default=session.now)
                 self.metrics.dead_letter_oldest_seconds.set((session.now - oldest).total_seconds())
-            await self._sleep(1.0)
+            await self._sleep(min(60.0, max(1.0, _REST * (time.monotonic() - started))))
 
     def _measure_consumer(self) -> None:
         by_topic: dict[str, tuple[int, float]] = {}

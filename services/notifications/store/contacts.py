@@ -61,6 +61,7 @@ class Contacts:
         old = (
             select(contacts.c.order_id)
             .where(contacts.c.created_at < self._session.now - age, ~still_told)
+            .order_by(contacts.c.created_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )

@@ -111,6 +111,7 @@ class Deliveries:
         old = (
             select(deliveries.c.delivery_id)
             .where(deliveries.c.created_at < self._session.now - age)
+            .order_by(deliveries.c.created_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )

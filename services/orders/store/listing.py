@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 
 from services.orders.domain.order import Order
-from services.orders.store.orders import EXPECTED, read_order
+from services.orders.store.orders import read_order
 from services.orders.store.tables import order_timeline, orders
 from shared.db.bulk import Row, Session
 
@@ -93,16 +93,17 @@ class Listing:
 
     async def purge(self, over_since: datetime, expected_since: datetime, limit: int) -> int:
         """Delete orders that were over before, and cancellations that waited in vain; returns how many."""
-        over = (orders.c.state != EXPECTED) & (orders.c.changed_at < over_since)
-        in_vain = (orders.c.state == EXPECTED) & (orders.c.changed_at < expected_since)
-        # Only rows as old as that are looked at, by their ids; nothing is deleted that a person should see.
-        old = orders.c.id < _first_id(max(over_since, expected_since))
-        closed = ~orders.c.is_open & ~orders.c.needs_attention
-        oldest = select(orders.c.id).where(old, closed, over | in_vain).order_by(orders.c.id)
-        found = await self._session.execute(oldest.limit(limit).with_for_update(skip_locked=True))
-        ids = [row["id"] for row in found]
+        ids = await self._oldest(orders.c.placed_at.is_not(None) & ~orders.c.is_open, over_since, limit)
+        ids += await self._oldest(orders.c.placed_at.is_(None), expected_since, limit - len(ids))
         await self._session.delete(order_timeline, "order_id", ids)
         return await self._session.delete(orders, "id", ids)
+
+    async def _oldest(self, which: ColumnElement[bool], since: datetime, limit: int) -> list[str]:
+        # Ids are as old as their rows: the walk along them ends at the first that is too young. Nothing is deleted
+        # that a person should see.
+        old = orders.c.id < _first_id(since), orders.c.changed_at < since, ~orders.c.needs_attention
+        query = select(orders.c.id).where(which, *old).order_by(orders.c.id).limit(limit)
+        return [row["id"] for row in await self._session.execute(query.with_for_update(skip_locked=True))]
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[Any]]:

@@ -49,6 +49,7 @@ orders = Table(
     # `deadline_at` is moved lazily: it is never later than the next deadline, but may be earlier.
     Index("orders_deadline", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL")),
     Index("orders_open", "id", postgresql_where=text("is_open")),
+    Index("orders_expected", "id", postgresql_where=text("placed_at IS NULL")),
     Index("orders_attention", "id", postgresql_where=text("needs_attention")),
     postgresql_with={"fillfactor": "60"},
 )

@@ -79,6 +79,14 @@ class Chain:
                 letters += [dict(row) for row in found.mappings()]
         return letters
 
+    async def remembered(self) -> dict[str, int]:
+        """Messages in the inbox of each service."""
+        counts = {}
+        for name, service in self.services.items():
+            async with service.engine.connect() as connection:
+                counts[name] = (await connection.execute(text("SELECT count(*) FROM inbox"))).scalar_one()
+        return counts
+
     async def _spread(self, records: Sequence[Record]) -> None:
         while records:
             for topic in sorted({record.topic for record in records}):

@@ -2,10 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncCursor
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A statement as it was given to the driver."""
+
+    database: str
+    text: str
+    parameters: Any
+    prepared: bool
 
 
 @dataclass
@@ -15,6 +25,7 @@ class Cost:
     statements: int = 0
     commits: int = 0
     pings: int = 0
+    sent: list[Sent] = field(default_factory=list)
 
 
 @contextmanager
@@ -29,6 +40,10 @@ def counted() -> Iterator[Cost]:
             cost.pings += 1
         else:
             cost.statements += 1
+            parameters = arguments[0] if arguments else options.get("params")
+            cost.sent.append(
+                Sent(self.connection.info.dbname, text, parameters, bool(options.get("prepare")))
+            )
         return await execute(self, query, *arguments, **options)
 
     async def counting_many(self: Any, query: Any, rows: Any, **options: Any) -> None:

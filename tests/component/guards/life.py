@@ -1,6 +1,6 @@
 """Orders through their whole life, many at a time: what every handler hears in the course of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from services.fulfillment.handlers.dispatch import Dispatch, dispatch
@@ -18,7 +18,9 @@ from shared.contracts.carriers import ScanStatus, ShipmentTrackingSubmitted
 from shared.contracts.channels import OrderCancelSubmitted, OrderLine, OrderSubmitted
 from shared.contracts.envelope import Address, Contact, Event
 from shared.contracts.fulfillment import ShipmentCreated, ShipmentDispatched
+from shared.contracts.inventory import StockReserved
 from shared.contracts.orders import (
+    OrderCancelled,
     OrderPlaced,
     PaymentCaptureRequested,
     PaymentRefundRequested,
@@ -29,6 +31,7 @@ from shared.contracts.returns import ReturnAuthorized
 from shared.contracts.warehouses import StockAdjustmentSubmitted
 from shared.db.ids import new_id
 from tests.component.guards.chain import Chain
+from tests.harness.history import Past, Template
 
 SKUS = tuple(f"GUARD-{number:03}" for number in range(500))
 
@@ -140,3 +143,41 @@ async def brought_back(chain: Chain, parcels: list[ShipmentDispatched]) -> None:
     opened = [said for said in chain.all(ReturnAuthorized) if said.order_id in set(orders)]
     boxes = [Box(said.return_id, (Found("1", 1, "new", "restock"),), "guard-place") for said in opened]
     await chain.command("returns", receive_return, boxes)
+
+
+async def everything(chain: Chain, size: int) -> None:
+    """All that happens to orders, so many at a time: every handler is called."""
+    await stock_up(chain, size)
+    await cancelled_early(chain, size)
+    await cancelled_late(chain, size)
+    parcels = await dispatched(chain, await created(chain, size))
+    assert len(parcels) == size
+    await scanned(chain, parcels, "delivered")
+    await brought_back(chain, parcels)
+    parcels = await dispatched(chain, await created(chain, size))
+    await scanned(chain, parcels, "returned_to_sender")
+
+
+async def past(chain: Chain) -> Past:
+    """Three orders until they are over: delivered, sent back, cancelled. What a history is made from."""
+    began, before = datetime.now(UTC), await chain.remembered()
+    parcels = await dispatched(chain, await created(chain, 2))
+    await scanned(chain, parcels, "delivered")
+    await brought_back(chain, parcels[1:])
+    await cancelled_late(chain, 1)
+    (back,), (cancelled,) = chain.all(ReturnAuthorized), chain.all(OrderCancelled)
+    ids = [(parcel.order_id, parcel.shipment_id) for parcel in parcels]
+    templates = (Template(*ids[0]), Template(*ids[1], back.return_id), Template(cancelled.order_id))
+    after = await chain.remembered()
+    messages = {name: round((after[name] - before[name]) / len(templates)) for name in after}
+    return Past(templates, messages, began)
+
+
+async def waiting(chain: Chain, messages: Mapping[str, int]) -> Past:
+    """Three orders whose stock is held and that nobody paid. What open orders are made from."""
+    began = datetime.now(UTC)
+    chain.answer, paying = (lambda _: ()), chain.answer
+    chain.forget()
+    await chain.say(submitted(3))
+    chain.answer = paying
+    return Past([Template(event.order_id) for event in chain.all(StockReserved)], messages, began, "open")

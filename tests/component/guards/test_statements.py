@@ -56,15 +56,7 @@ async def chain(services: dict[str, Service[Any, Any]]) -> Chain:
     """Every handler of every service, called with batches of each size."""
     chain = Chain(services, life.bank)
     for size in SIZES:
-        await life.stock_up(chain, size)
-        await life.cancelled_early(chain, size)
-        await life.cancelled_late(chain, size)
-        parcels = await life.dispatched(chain, await life.created(chain, size))
-        assert len(parcels) == size
-        await life.scanned(chain, parcels, "delivered")
-        await life.brought_back(chain, parcels)
-        parcels = await life.dispatched(chain, await life.created(chain, size))
-        await life.scanned(chain, parcels, "returned_to_sender")
+        await life.everything(chain, size)
     return chain
 
 
