@@ -32,14 +32,17 @@ class Plan:
             waiting += node.get("Plans", ())
 
     @property
+    def scanned(self) -> set[str]:
+        """Tables that are read from end to end."""
+        return {node["Relation Name"] for node in self.nodes if node["Node Type"] == "Seq Scan"}
+
+    @property
     def walked(self) -> set[str]:
-        """Tables that are read from end to end: by themselves, or in the order of an index without a place to begin."""
-        found = set()
-        for node in self.nodes:
-            whole = node["Node Type"] in ("Index Scan", "Index Only Scan") and "Index Cond" not in node
-            if node["Node Type"] == "Seq Scan" or whole:
-                found.add(node.get("Relation Name", ""))
-        return found
+        """Tables that are read in the order of an index without a place to begin: all of them unless a limit ends it."""
+        whole = (
+            node for node in self.nodes if node["Node Type"].startswith("Index") and "Index Cond" not in node
+        )
+        return {node["Relation Name"] for node in whole}
 
     @property
     def indexes(self) -> set[str]:
