@@ -85,7 +85,7 @@ test-local: $(DEVELOPMENT) ## The platform on one machine: kill, restart, taken 
 test-fuzz: $(DEVELOPMENT) ## Hostile input by every road in, the short form
 	@$(PYTEST) tests/fuzz
 
-.PHONY: bench bench-docs
+.PHONY: bench bench-docs bench-growth
 bench: $(DEVELOPMENT) ## Throughput and latency against a baseline: 40 minutes, 6 with SHORT=1 (SCENARIOS=a,b)
 	@$(RUN) -m tests.bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SHORT),--short) $(ARGS)
 
@@ -99,7 +99,6 @@ chaos: $(DEVELOPMENT) ## Orders flow while everything fails, then the books: an 
 
 bench-docs: $(DEVELOPMENT) ## Put the figures and plots of the last benchmark into docs/performance.md
 	@$(RUN) -m tests.bench.document $(ARGS)
-.PHONY: bench-growth
 bench-growth: $(DEVELOPMENT) ## What an order costs as lines, places, SKUs, open orders and history grow (ARGS=--help)
 	@$(RUN) -m tests.bench.growth $(ARGS)
 

@@ -103,7 +103,7 @@ def write(
 
     `urls` are libpq addresses by service. Of ten orders eight are like the first template, one is like each of the
     others. Messages are remembered for the last `inbox_days`. Each database gets so many `writers`, each with a part of
-    the time. Tables are analysed at the end.
+    the time. Tables are not analysed.
     """
     span = {"first": first, "last": last, "total": total}
     wanted = numbers or range(total)
@@ -139,7 +139,6 @@ def _fill(
                 connection.execute(_copy(connection, table), (past.began,))
             connection.execute(_INBOX, (past.messages[service], inbox_days))
             connection.execute("DROP TABLE made")
-        connection.execute("ANALYZE")
 
 
 def _template(table: str, column: str) -> sql.Composed:

@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def walked(self) -> set[str]:
-        """Tables that are read in the order of an index without a place to begin: all of them unless a limit ends it."""
+        """Tables that are read in the order of an index without a place to begin: whole unless a limit ends it."""
         whole = (
             node for node in self.nodes if node["Node Type"].startswith("Index") and "Index Cond" not in node
         )
