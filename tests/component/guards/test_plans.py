@@ -29,7 +29,7 @@ from tests.harness.service import until
 
 pytestmark = [pytest.mark.platform, pytest.mark.slow, pytest.mark.timeout(600)]
 
-ORDERS = 50_000
+ORDERS = 30_000
 OPEN = 1_000
 SIZE = 20
 YEAR = timedelta(days=365)
@@ -244,7 +244,7 @@ LOOKS: Mapping[str, tuple[Look, int]] = {
     "orders: placed on a day": (orders(placed_from=MIDDLE, placed_before=MIDDLE + DAY), 3 * ORDERS // 365 + PAGES),
     "orders: for people": (orders(needs_attention=True), PAGES),
     "orders: timeline": (reads(lambda store: store.listing.timeline("01930000-0000-7000-8000-0")), PAGES),
-    "orders: deadlines": (writes(lambda tx: tx.store.orders.due(tx.now, 200)), 3 * 200),
+    "orders: deadlines": (writes(lambda tx: tx.store.orders.due(tx.now, 200)), 3 * 200 + PAGES),
     "orders: count by state": (reads(lambda store: store.listing.stages()), 2 * OPEN + PAGES),
     "orders: count overdue": (reads(lambda store: store.listing.overdue()), 2 * OPEN + PAGES),
     "orders: count for people": (reads(lambda store: store.listing.attention()), PAGES),
