@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from services.inventory.importing.files import WrongFile as NoCsv
 from services.inventory.tools import What
 from services.inventory.tools import _import as import_inventory
 from services.orders.importing.command import _import as import_orders
@@ -130,6 +131,10 @@ class _Files:
         service = self._suite.services["inventory"].service
         try:
             counts = await import_inventory(service, what, file, file.stat().st_size, refused, dry_run=False)
+        except NoCsv as error:
+            self._report.check("import", str(error), "a file was refused without a reason", file.read_bytes())
+            self._report.count("import", "file refused as a whole", _ROWS)
+            return
         except Exception as error:
             self._failed(what, file, error)
             return
