@@ -20,7 +20,7 @@ from shared.messaging.schema import progress
 from tests.simulation import invariants, plans
 from tests.simulation.blueprints import blueprints
 from tests.simulation.chance import QuickDice, hash_of, stream
-from tests.simulation.host import Blueprint, Place
+from tests.simulation.host import Blueprint, Place, drive
 from tests.simulation.memory import MemorySession
 from tests.simulation.memory.database import stored
 from tests.simulation.others import (
@@ -33,7 +33,7 @@ from tests.simulation.others import (
     PaymentService,
     Warehouse,
 )
-from tests.simulation.world import Reader, World, drive
+from tests.simulation.world import Reader, World
 
 MOST_STEPS = 40
 """Steps with trouble. What is not done by then is done afterwards, without trouble but still in any order."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 from shared.contracts.envelope import Event
 from shared.contracts.registry import MODELS
@@ -15,20 +15,9 @@ from shared.db import ids
 from shared.messaging.decode import Record
 from shared.messaging.inbox import inbox_id
 from shared.messaging.message import CommandHandler, Outcome
-from tests.simulation.host import Blueprint, Crash, Host, Letter, Place, Untraced, as_record
+from tests.simulation.host import Blueprint, Crash, Host, Letter, Place, Untraced, as_record, drive
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
-T = TypeVar("T")
-
-
-def drive(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never waits: nothing in memory does."""
-    try:
-        work.send(None)
-    except StopIteration as ended:
-        result: T = ended.value
-        return result
-    raise AssertionError("something waited for the outside world")
 
 
 class Reader:

@@ -25,7 +25,7 @@ from tests.simulation.blueprints import blueprints, silence
 from tests.simulation.history import History, script
 from tests.simulation.memory import Database, MemorySession
 
-SEEDS = (2, 7, 12, 15, 31, 40)
+SEEDS = (15, 2, 7, 12, 40)
 """Of these 15 has its messages as bytes."""
 _METHODS = ("fetch", "fetch_pairs", "insert", "insert_missing", "update", "upsert", "delete", "execute")
 
