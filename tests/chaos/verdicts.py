@@ -1,6 +1,6 @@
 """What has to be true after a storm: the demo's invariants, and what only a storm can break."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -31,7 +31,7 @@ def judge(scene: Scene, storm: Storm, submitted: Submitted) -> Judged:
     lives = sum(member.lives for member in fleet.members)
     found["no_needless_restarts"] = verdict(f"{lives} lives of {len(fleet.members)} processes", fleet.unasked)
     found["orderly_ends"] = verdict("processes asked to end did so", fleet.unclean)
-    found["no_answer_overlooked"] = _overlooked(scene)
+    found["no_answer_overlooked"] = overlooked(scene.admin("orders"), scene.tap.paid)
     found["every_fault_recovered_from"] = verdict(
         f"{len(storm.strikes)} faults",
         [f"{s.kind} of {s.struck} at {s.began:.0f} s" for s in storm.strikes if s.recovery is None],
@@ -52,20 +52,24 @@ def _lost_and_doubled(scene: Scene, submitted: Submitted) -> tuple[int, int]:
     return lost, doubled
 
 
-def _overlooked(scene: Scene) -> Verdict:
-    """No order was cancelled by a deadline although the answer to it lay on its topic in time."""
+def overlooked(orders: str, paid: Mapping[str, Sequence[tuple[int, int]]]) -> Verdict:
+    """No order was cancelled by a deadline although the answer to it lay on its topic in time.
+
+    `paid` tells by order when the broker took word of a payment (ms since 1970), and of how much.
+    """
     faults, unpaid = [], 0
     query = """SELECT id, total, facts->'said'->>'reason',
-                      extract(epoch FROM (reservation->>'at')::timestamptz) * 1000
+                      (SELECT extract(epoch FROM min((held->>'at')::timestamptz)) * 1000
+                       FROM jsonb_each(facts->'reservations') AS known (name, held))
                FROM orders WHERE facts->'said'->>'reason' IN ('stock_deadline', 'payment_deadline')"""
-    with psycopg.connect(scene.admin("orders")) as connection:
+    with psycopg.connect(orders) as connection:
         for order, total, reason, reserved_ms in connection.execute(query):
             if reason == "stock_deadline":
                 faults.append(f"order {order} was cancelled without an answer about stock")
                 continue
             unpaid += 1
             deadline = float(reserved_ms) + PAYMENT_SECONDS * 1000
-            in_time = sum(amount for at, amount in scene.tap.paid.get(order, ()) if at < deadline)
+            in_time = sum(amount for at, amount in paid.get(order, ()) if at < deadline)
             if in_time >= total:
                 faults.append(f"order {order} was paid in time and cancelled as unpaid")
     return verdict(f"{unpaid} orders cancelled as unpaid", faults)

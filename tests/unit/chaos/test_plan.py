@@ -31,6 +31,8 @@ def test_the_same_seed_is_the_same_plan() -> None:
 def test_chosen_kinds_strike_as_often_as_asked() -> None:
     plan = planned(1, short=False, only=["poison", "copies"], rounds=2)
     assert Counter(plan.alone) == {"poison": 2, "copies": 2}
+    assert set(plan.together) == {"poison", "copies"}
+    assert not planned(1, short=False, only=["poison", "copies"], rounds=2, apart=True).together
 
 
 def test_an_unknown_kind_is_named_with_those_there_are() -> None:
