@@ -23,8 +23,15 @@ from deploy.demo.services import Http
 from deploy.demo.topics import Topics
 from shared.contracts.envelope import Event
 
-IN_FLIGHT = 256
-"""Orders that may be open at once; each holds a little memory here and work in the services."""
+_IN_FLIGHT, _MOST_IN_FLIGHT = 256, 1_000
+
+
+def in_flight(orders: int) -> int:
+    """Orders that may be open at once, of so many. Many together make large batches, which cost each order less;
+    few show how quick one is. So a data set's tens of thousands go together, a short run goes in turn."""
+    return min(_MOST_IN_FLIGHT, max(_IN_FLIGHT, orders // 10))
+
+
 _LOOK_AGAIN = 0.5
 
 
@@ -74,7 +81,7 @@ class Play:
     ) -> None:
         habits, dice = dataset.habits, Dice(seed)
         self.dataset = dataset
-        self.book = book or Book(IN_FLIGHT)
+        self.book = book or Book(in_flight(dataset.count()))
         self._quiet = quiet
         self._standstill = standstill
         self.noises: list[str] = []

@@ -1,5 +1,6 @@
 """Where the demo plays: the platform, five services on fresh databases and topics of their own, a mailbox."""
 
+import fcntl
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -9,16 +10,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from deploy.demo.ending import uninterruptible
 from deploy.demo.mailbox import Mailbox
-from deploy.local import Platform, start_platform
+from deploy.local import Platform, PlatformError, start_platform
 from deploy.local.instance import write_private
 from deploy.local.platform import find_platform
 from deploy.local.progress import Report
 from deploy.local.services import Services
-from deploy.local.settings import ROOT, SERVICES, load_settings
+from deploy.local.settings import SERVICES, load_settings
 from deploy.local.topics import apply, remove
-
-BUILD = ROOT / "build"
 
 SURROUNDINGS = {
     # Days pass in seconds here: who has not paid by then does not, as after days in a shop.
@@ -44,11 +44,27 @@ class Stage:
     """Of all topics and consumer groups of this run."""
     mailbox: Mailbox
 
+    def check(self) -> None:
+        """Raises PlatformError when a process of the stage has died."""
+        known = self.platform.instance.read()
+        servers = (
+            ("kafka", known.kafka.provider, self.platform.kafka_pid),
+            ("postgres", known.postgres.provider, self.platform.postgres_pid),
+        )
+        died = [name for name, provider, pid in servers if provider != "external" and pid is None]
+        died += [name for name in SERVICES if self.services.pid(name) is None]
+        if died:
+            log = self.platform.instance.logs / f"{died[0]}.log"
+            raise PlatformError(
+                f"{' and '.join(died)} died during the demo", f"read {log}, then run it again"
+            )
+
 
 class Traces(BaseModel):
     """What a run leaves on the platform; kept in a file, so that a run that was killed is cleared by the next."""
 
-    prefix: str
+    prefix: str = ""
+    """Of its topics; empty before there are any."""
     started_platform: bool
     """Whether Kafka and PostgreSQL run because of a demo, and are to end with one."""
     databases: dict[str, str] = {}
@@ -75,42 +91,71 @@ class Traces(BaseModel):
         """Take them away."""
         for url in self.databases.values():
             platform.drop_database(url)
-        remove(platform.kafka, prefix=self.prefix)
+        if self.prefix:
+            remove(platform.kafka, prefix=self.prefix)
         self.file(platform).unlink(missing_ok=True)
 
 
 @contextmanager
-def stage(report: Report, *, keep: bool) -> Iterator[Stage]:
+def stage(report: Report, out: Path, *, keep: bool) -> Iterator[Stage]:
     """The stage, set; at the end everything that was started stops, unless the play was played out and `keep`.
 
-    What the run leaves in PostgreSQL and Kafka can be looked at until the next one clears it. A platform and services
-    that `make up` had running are left running; the services make room meanwhile.
+    Mails go to the folder `out`. What the run leaves in PostgreSQL and Kafka can be looked at until the next one clears
+    it. A platform and services that `make up` had running are left running; the services make room meanwhile.
     """
-    ran_before = any(find_platform().running.values())
-    platform = start_platform(report=report)
-    last = Traces.read(platform)
-    ours = not ran_before or (last is not None and last.started_platform)
-    services: Services | None = None
-    made_room: list[str] = []
-    played = False
-    try:
-        made_room = _make_room(platform, last, report)
-        with Mailbox(_empty(BUILD / "mails")) as mailbox:
-            traces = _fresh(platform, ours, report)
-            services = _services(platform, mailbox, traces)
-            services.start(report=report)
-            traces.processes = {name: services.pid(name) for name in SERVICES}
-            traces.write(platform)
-            yield Stage(platform, services, traces.databases, traces.prefix, mailbox)
-            played = True
-    finally:
-        if not (keep and played):
-            if services is not None:
-                services.stop()
-            if made_room:
-                Services(platform, topic_prefix=load_settings().topic_prefix).start(made_room)
-            elif ours:
-                platform.stop()
+    platform = find_platform()
+    with _alone(platform):
+        last = Traces.read(platform)
+        ran_before = any(platform.running.values())
+        # Written before anything starts: who finds this run killed knows whose the servers are.
+        traces = last or Traces(started_platform=True)
+        traces.started_platform = not ran_before or (last is not None and last.started_platform)
+        traces.write(platform)
+        services: Services | None = None
+        made_room: list[str] = []
+        played = False
+        try:
+            platform = start_platform(report=report)
+            made_room = _make_room(platform, last, report)
+            with Mailbox(_empty(out / "mails")) as mailbox:
+                traces = _fresh(platform, traces.started_platform, report)
+                services = _services(platform, mailbox, traces)
+                services.start(report=report)
+                traces.processes = {name: services.pid(name) for name in SERVICES}
+                traces.write(platform)
+                yield Stage(platform, services, traces.databases, traces.prefix, mailbox)
+                played = True
+        finally:
+            if not (keep and played):
+                with uninterruptible():
+                    _strike(platform, traces, services, made_room)
+
+
+def _strike(platform: Platform, traces: Traces, services: Services | None, made_room: list[str]) -> None:
+    """Stop what was started, and start again what made room."""
+    if services is not None:
+        services.stop()
+    if made_room:
+        Services(platform, topic_prefix=load_settings().topic_prefix).start(made_room)
+    elif traces.started_platform:
+        platform.stop()
+        # What runs from now on is somebody else's.
+        traces.started_platform = False
+        traces.write(platform)
+
+
+@contextmanager
+def _alone(platform: Platform) -> Iterator[None]:
+    """Two demos in one checkout would clear each other's stage. The lock ends with its process, however that ends."""
+    platform.instance.prepare()
+    with (platform.instance.folder / "demo.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlatformError(
+                "a demo is running here already", "wait for it, end it with Ctrl-C, or use another checkout"
+            ) from None
+        yield
 
 
 def _make_room(platform: Platform, last: Traces | None, report: Report) -> list[str]:

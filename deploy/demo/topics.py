@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ Hear = Callable[[type[Event], bytes, Mapping[str, str]], Awaitable[None]]
 """What happens with a message: its type, its bytes (to be read by who needs them) and its CloudEvents headers."""
 
 _READ_TOGETHER = 1_000
+_FAREWELL = 10.0
 _PATIENCE_MS = 300_000
 """How long a message waits for a broker that is away."""
 
@@ -71,9 +73,10 @@ class Topics:
             self._consumer.seek(place, end)
 
     async def stop(self) -> None:
-        """Send what is waiting and disconnect."""
-        await self._producer.stop()
-        await self._consumer.stop()
+        """Send what is waiting, unless nobody takes it any more, and disconnect."""
+        for stop in (self._producer.stop, self._consumer.stop):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop(), _FAREWELL)
 
     async def listen(self) -> None:
         """Hear until cancelled. A message nobody can read is passed over: it is the services' to complain."""

@@ -201,7 +201,8 @@ def _wait_until_ready(
     while time.monotonic() < deadline:
         if process is not None and not processes.alive(process):
             return False
-        if ports.answers(port) and broker_count(address):
+        ours = process is None or processes.listens(process, port)
+        if ours and ports.answers(port) and broker_count(address):
             return True
         time.sleep(0.1)
     return False

@@ -220,7 +220,7 @@ class NativePostgres(Server):
         """
         (data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _wait_until_ready(self, process: processes.ProcessRecord | None, patience: float = 60) -> bool:
+    def _wait_until_ready(self, process: processes.ProcessRecord | None, patience: float = 240) -> bool:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             if process is not None and not processes.alive(process):

@@ -88,6 +88,18 @@ def start(
     return record_of(child.pid) or ProcessRecord(pid=child.pid, identity="ended at once")
 
 
+def listens(record: ProcessRecord, port: int) -> bool:
+    """Whether this very process listens there: another may have taken the port since it was found free."""
+    try:
+        sockets = psutil.Process(record.pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(
+        socket.status == psutil.CONN_LISTEN and socket.laddr and socket.laddr.port == port
+        for socket in sockets
+    )
+
+
 def find(argument: str | Path) -> ProcessRecord | None:
     """A running process that has exactly this argument: how a server is found whose record was lost."""
     for process in psutil.process_iter(["pid", "cmdline", "ppid"]):

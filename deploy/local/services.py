@@ -138,6 +138,8 @@ class Services:
             capture_output=True,
             text=True,
             check=False,
+            # Ctrl-C is for the command that a person typed: a migration that began ends.
+            start_new_session=True,
         )
 
     def _launch(self, service: str) -> None:

@@ -1,4 +1,4 @@
-"""Timed work: parcels nobody hears of, addresses nobody needs any more."""
+"""Timed work: parcels nobody hears of, addresses and orders nobody needs any more."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -53,4 +53,15 @@ async def erase_addresses(service: Service[Store, Settings]) -> int:
         return await tx.store.orders.erase_recipients(before, _AT_ONCE)
 
 
-JOBS = (Job("find-silent", 60.0, find_silent), Job("erase-addresses", 3600.0, erase_addresses))
+async def purge(service: Service[Store, Settings]) -> int:
+    """Deletes orders of long ago whose parcels all ended, with their parcels, scans and timelines."""
+    async with service.transaction() as tx:
+        before = tx.now - timedelta(days=service.settings.keep_orders_days)
+        return await tx.store.orders.purge(before, _AT_ONCE)
+
+
+JOBS = (
+    Job("find-silent", 60.0, find_silent),
+    Job("erase-addresses", 3_600.0, erase_addresses),
+    Job("purge-orders", 3_600.0, purge),
+)

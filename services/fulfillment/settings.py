@@ -33,6 +33,11 @@ class Settings(ServiceSettings):
     keep_addresses_days: int = Field(
         180, ge=1, description="days after which the addresses of orders whose parcels all ended are erased"
     )
+    keep_orders_days: int = Field(
+        1_095,
+        ge=1,
+        description="days after which orders whose parcels all ended are deleted with their parcels",
+    )
 
     @field_validator("label_font")
     @classmethod

@@ -1,5 +1,6 @@
-"""Timed work: the audit."""
+"""Timed work: the audit, and forgetting orders of long ago."""
 
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from shared.runtime.service import Job, Service
 log = structlog.get_logger(__name__)
 
 _SHOWN = 20
+_AT_ONCE = 200
 
 
 async def audit(service: Service[Store, Settings]) -> list[dict[str, Any]]:
@@ -29,6 +31,13 @@ async def _audit(service: Service[Store, Settings]) -> int:
     return 0
 
 
+async def purge(service: Service[Store, Settings]) -> int:
+    """Deletes what is known of orders of long ago for which nothing is held."""
+    async with service.transaction() as tx:
+        before = tx.now - timedelta(days=service.settings.keep_orders_days)
+        return await tx.store.reservations.purge(before, _AT_ONCE)
+
+
 def jobs(settings: Settings) -> tuple[Job, ...]:
     """The jobs, at the pace that is set."""
-    return (Job("audit", settings.audit_seconds, _audit),)
+    return (Job("audit", settings.audit_seconds, _audit), Job("purge-orders", 3_600.0, purge))

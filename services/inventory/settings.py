@@ -19,3 +19,8 @@ class Settings(ServiceSettings):
     audit_timeout_seconds: float = Field(
         600.0, gt=0, description="how long one audit may take before it gives up"
     )
+    keep_orders_days: float = Field(
+        1_095.0,
+        gt=0,
+        description="days after which reservations are deleted, unless units are held; the ledger stays",
+    )

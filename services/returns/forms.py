@@ -214,7 +214,9 @@ class OfferView(BaseModel):
     authorized: int = Field(description="awaited by open returns")
     returned: int
     returnable: int
-    why_not: Literal["", "not_delivered", "nothing_left", "window_over", "returned_to_sender"]
+    why_not: Literal[
+        "", "not_delivered", "nothing_left", "window_over", "returned_to_sender", "lost", "cancelled"
+    ]
     delivered_at: datetime | None
     until: datetime | None
     warranty_until: datetime | None

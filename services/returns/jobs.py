@@ -1,9 +1,13 @@
-"""Timed work: returns whose goods never came, and how many returns wait."""
+"""Timed work: returns whose goods never came, how many returns wait, what nobody needs any more."""
+
+from datetime import timedelta
 
 from services.returns.handlers.expire_returns import expire_returns
 from services.returns.settings import Settings
 from services.returns.store import Store
 from shared.runtime.service import Job, Service
+
+_AT_ONCE = 200
 
 
 async def expire(service: Service[Store, Settings]) -> int:
@@ -22,4 +26,15 @@ async def measure(service: Service[Store, Settings]) -> int:
     return 0
 
 
-JOBS = (Job("expire-returns", 60.0, expire), Job("measure-returns", 30.0, measure))
+async def purge(service: Service[Store, Settings]) -> int:
+    """Deletes orders of long ago with their returns; returns how many orders."""
+    async with service.transaction() as tx:
+        before = tx.now - timedelta(days=service.settings.keep_orders_days)
+        return await tx.store.orders.purge(before, _AT_ONCE)
+
+
+JOBS = (
+    Job("expire-returns", 60.0, expire),
+    Job("measure-returns", 30.0, measure),
+    Job("purge-orders", 3_600.0, purge),
+)

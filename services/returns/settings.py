@@ -1,8 +1,9 @@
 """What returns can be told from outside; nothing else reads the environment."""
 
 from datetime import timedelta
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.returns.domain.policy import Policy
@@ -33,6 +34,22 @@ class Settings(ServiceSettings):
     ask_again_seconds: int = Field(
         3600, ge=1, description="Retry-After of a request to return what is not delivered yet"
     )
+
+    keep_orders_days: float = Field(
+        1_095.0,
+        gt=0,
+        description="days after which orders are forgotten with their returns, unless one still waits",
+    )
+
+    @model_validator(mode="after")
+    def _keeps_what_may_come_back(self) -> Self:
+        longest = max(self.window_days, self.warranty_days)
+        if self.keep_orders_days < longest:
+            raise ValueError(
+                f"OMS_RETURNS_KEEP_ORDERS_DAYS ({self.keep_orders_days:g}) is shorter than the time to return"
+                f" ({longest:g} days): make it longer"
+            )
+        return self
 
     @property
     def policy(self) -> Policy:

@@ -435,6 +435,13 @@ async def _purge_inbox(service: Service[Any, Any]) -> int:
         return await upkeep.purge(session, schema.inbox, "received_at", service.settings.inbox_days)
 
 
+async def _purge_dead_letters(service: Service[Any, Any]) -> int:
+    """Those that still wait for a person have no `resolved_at` and stay, however old they are."""
+    days = service.settings.dead_letter_days
+    async with service.unit.begin() as (session, _):
+        return await upkeep.purge(session, schema.dead_letters, "resolved_at", days)
+
+
 async def _purge_idempotency(service: Service[Any, Any]) -> int:
     async with service.unit.begin() as (session, _):
         return await upkeep.purge(
@@ -442,4 +449,8 @@ async def _purge_idempotency(service: Service[Any, Any]) -> int:
         )
 
 
-_UPKEEP = (Job("purge-inbox", 3600.0, _purge_inbox), Job("purge-idempotency", 3600.0, _purge_idempotency))
+_UPKEEP = (
+    Job("purge-inbox", 3_600.0, _purge_inbox),
+    Job("purge-dead-letters", 3_600.0, _purge_dead_letters),
+    Job("purge-idempotency", 3_600.0, _purge_idempotency),
+)

@@ -45,6 +45,9 @@ class ServiceSettings(BaseSettings):
     inbox_days: float = Field(
         21.0, gt=0, description="how long handled message ids are remembered (> topic retention)"
     )
+    dead_letter_days: float = Field(
+        90.0, gt=0, description="how long parked messages are kept after a person dealt with them"
+    )
     idempotency_hours: float = Field(
         72.0, gt=0, description="how long answers are kept under an Idempotency-Key"
     )

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import exists, null, select, update
 
 from services.fulfillment.domain.order import Answer, FulfilmentOrder
-from services.fulfillment.store.tables import fulfillment_orders, shipments
+from services.fulfillment.store.tables import fulfillment_orders, scans, shipments, timeline
 from shared.db.bulk import Session
+from shared.db.ids import first_id
 
 _FACTS = ("order_id", "traceparent", "version", "confirmed", "cancel_reason", "answer")
 
@@ -70,6 +71,23 @@ class Orders:
         )
         erase = update(orders).where(orders.c.order_id.in_(due)).values(recipient=null())
         return len(await self._session.execute(erase.returning(orders.c.order_id)))
+
+    async def purge(self, placed_before: datetime, limit: int) -> int:
+        """Delete orders placed before whose parcels all ended, with everything about them; returns how many orders."""
+        orders = fulfillment_orders
+        on_the_way = exists().where(shipments.c.order_id == orders.c.order_id, shipments.c.ended_as.is_(None))
+        old = (
+            select(orders.c.order_id)
+            .where(orders.c.order_id < first_id(placed_before), ~on_the_way)
+            .order_by(orders.c.order_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        ids = [row["order_id"] for row in await self._session.execute(old)]
+        parcels = await self._session.fetch(shipments, "order_id", ids, columns=("shipment_id",))
+        for table in (scans, timeline, shipments):
+            await self._session.delete(table, "shipment_id", [parcel["shipment_id"] for parcel in parcels])
+        return await self._session.delete(orders, "order_id", ids)
 
 
 def _row(order: FulfilmentOrder) -> dict[str, Any]:

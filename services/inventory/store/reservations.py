@@ -1,14 +1,17 @@
 """What is held for orders: one row per order, locked first, with its allocations and parcels."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg.errors import SerializationFailure
+from sqlalchemy import exists, select
 
 from services.inventory.domain.reservation import Answer, Fate, Parcel, Reservation
 from services.inventory.domain.sourcing import Allotment, Candidate, Decision
 from services.inventory.store.tables import allocations, parcels, reservations
 from shared.db.bulk import Row, Session
+from shared.db.ids import first_id
 
 
 class Reservations:
@@ -64,6 +67,26 @@ class Reservations:
             if before[new.order_id].parcels.get(place_id) != parcel
         ]
         await self._session.upsert(parcels, fates, key=("order_id", "place_id"))
+
+    async def purge(self, placed_before: datetime, limit: int) -> int:
+        """Delete what is known of orders placed before, unless units are still held for them; returns how many orders.
+
+        Stock does not change: every movement stays in the ledger.
+        """
+        held = exists().where(
+            parcels.c.order_id == reservations.c.order_id, parcels.c.fate == Fate.HELD.value
+        )
+        old = (
+            select(reservations.c.order_id)
+            .where(reservations.c.order_id < first_id(placed_before), ~held)
+            .order_by(reservations.c.order_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        ids = [row["order_id"] for row in await self._session.execute(old)]
+        for table in (allocations, parcels):
+            await self._session.delete(table, "order_id", ids)
+        return await self._session.delete(reservations, "order_id", ids)
 
     async def _load(self, order_ids: Sequence[str], *, lock: bool) -> dict[str, Reservation]:
         rows = await self._session.fetch(

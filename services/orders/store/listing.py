@@ -10,6 +10,7 @@ from services.orders.domain.order import Order
 from services.orders.store.orders import read_order
 from services.orders.store.tables import order_timeline, orders
 from shared.db.bulk import Row, Session
+from shared.db.ids import first_id
 
 _SUMMARY = (
     orders.c.id, orders.c.channel, orders.c.external_id, orders.c.state, orders.c.version, orders.c.placed_at,
@@ -124,17 +125,11 @@ def _conditions(wanted: Filter) -> list[ColumnElement[Any]]:
     if wanted.placed_from is not None:
         conditions += [
             orders.c.placed_at >= wanted.placed_from,
-            orders.c.id >= _first_id(wanted.placed_from - timedelta(days=1)),
+            orders.c.id >= first_id(wanted.placed_from - timedelta(days=1)),
         ]
     if wanted.placed_before is not None:
         conditions += [
             orders.c.placed_at < wanted.placed_before,
-            orders.c.id < _first_id(wanted.placed_before + timedelta(days=1)),
+            orders.c.id < first_id(wanted.placed_before + timedelta(days=1)),
         ]
     return conditions
-
-
-def _first_id(moment: datetime) -> str:
-    """What every UUIDv7 made from `moment` on is greater than: its first 48 bits are milliseconds (RFC 9562)."""
-    digits = f"{max(0, int(moment.timestamp() * 1000)):012x}"
-    return f"{digits[:8]}-{digits[8:12]}"

@@ -12,6 +12,9 @@ from services.returns.domain.returns import Origin, Return
 
 _DETAILS = {
     Hindrance.NOTHING_LEFT: "Units came back or are awaited already; see what is left at /orders/{order}/returnable.",
+    Hindrance.CANCELLED: "The parcel was cancelled before it left: it is not charged, or its price is paid back,"
+    " so nothing has to come back.",
+    Hindrance.LOST: "The parcel was lost on its way: its price is paid back, so nothing has to come back.",
     Hindrance.WINDOW_OVER: "The time to return is over; goodwill=true takes the goods all the same.",
     Hindrance.NOT_DELIVERED: "The parcel is not delivered yet; ask again later.",
 }

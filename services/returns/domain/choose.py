@@ -39,8 +39,10 @@ class Hindrance(IntEnum):
 
     NOT_DELIVERED = 1
     NOTHING_LEFT = 2
-    WINDOW_OVER = 3
-    UNKNOWN = 4
+    CANCELLED = 3
+    LOST = 4
+    WINDOW_OVER = 5
+    UNKNOWN = 6
 
 
 Chosen = tuple[tuple[Units, ...], list[tuple[Hindrance, Fault]]]
@@ -75,6 +77,7 @@ class _Shelf:
     def __init__(self, order: ReturnableOrder, policy: Policy, now: datetime | None) -> None:
         self._order_id = order.order_id
         self._delivered = order.delivered
+        self._loss_of = order.loss_of
         self._policy = policy
         self._now = now
         self._free = order.free()
@@ -130,4 +133,8 @@ class _Shelf:
         if too_late:
             problem = f"the time to return is over for {min(too_late, missing)} of these units"
             return Hindrance.WINDOW_OVER, "quantity", problem
+        losses = sorted(loss for each in shipped if (loss := self._loss_of(each.shipment_id)) is not None)
+        if losses:
+            problem = f"{missing} of these units were in a parcel that was {losses[-1]}"
+            return Hindrance[losses[-1].upper()], "quantity", problem
         return Hindrance.NOTHING_LEFT, "quantity", f"only {available} of these units may still come back"

@@ -56,6 +56,9 @@ def _why_not(
 ) -> str:
     if shipment_id in order.sent_back:
         return "returned_to_sender"
+    loss = order.loss_of(shipment_id)
+    if loss is not None:
+        return loss
     if until is None:
         return "not_delivered"
     if free <= 0:

@@ -4,8 +4,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 
 from services.returns.domain.returns import Origin, Return, Spot, State
+
+Loss = Literal["lost", "cancelled"]
+"""Why a parcel never reaches its customer and does not come back either; orders does not charge it, or pays it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,8 @@ class ReturnableOrder:
     """The facts of one order and its returns, decided on under one lock.
 
     `trace` is the order's one trace; `version` rises with every change. `delivered` are
-    parcels with the carrier's time, `sent_back` parcels that came back undelivered, `refunded` returns that a
-    refund named, known here or not.
+    parcels with the carrier's time, `sent_back` parcels that came back undelivered, `undelivered` parcels that
+    never arrive and why, `refunded` returns that a refund named, known here or not.
     """
 
     order_id: str
@@ -50,6 +54,7 @@ class ReturnableOrder:
     confirmation: Confirmation | None = None
     delivered: Mapping[str, datetime] = field(default_factory=dict)
     sent_back: frozenset[str] = frozenset()
+    undelivered: Mapping[str, Loss] = field(default_factory=dict)
     refunded: frozenset[str] = frozenset()
     returns: Mapping[str, Return] = field(default_factory=dict)
 
@@ -72,16 +77,21 @@ class ReturnableOrder:
     def free(self) -> Counter[Spot]:
         """Units that no return has claimed, per allocation.
 
-        A parcel returned to its sender has none: it comes back by itself. Units that were authorised but not
-        in the box when it came are free again.
+        A parcel returned to its sender has none: it comes back by itself. Nor has one that never arrives. Units that
+        were authorised but not in the box when it came are free again.
         """
         count: Counter[Spot] = Counter()
         for allocation in self.confirmation.allocations if self.confirmation else ():
-            if allocation.shipment_id not in self.sent_back:
+            parcel = allocation.shipment_id
+            if parcel not in self.sent_back and self.loss_of(parcel) is None:
                 count[allocation.spot] = allocation.quantity
         count.subtract(self.awaited())
         count.subtract(self.came_back())
         return +count
+
+    def loss_of(self, shipment_id: str) -> Loss | None:
+        """Why a parcel never arrives; of a parcel that was delivered all the same nothing is lost."""
+        return None if shipment_id in self.delivered else self.undelivered.get(shipment_id)
 
     def with_return(self, changed: Return) -> "ReturnableOrder":
         """The order with a new or changed return, as its next version."""
@@ -92,6 +102,9 @@ class ReturnableOrder:
         return [
             each for each in self.returns.values() if each.origin is Origin.CUSTOMER and each.state in states
         ]
+
+
+_LATER_THAN_ANY = "~"
 
 
 def confirm(order: ReturnableOrder, confirmation: Confirmation) -> ReturnableOrder:
@@ -107,6 +120,16 @@ def deliver(order: ReturnableOrder, shipment_id: str, at: datetime) -> Returnabl
     if known is not None and known <= at:
         return order
     return replace(order, delivered={**order.delivered, shipment_id: at}, version=order.version + 1)
+
+
+def lose(order: ReturnableOrder, shipment_ids: Collection[str], loss: Loss) -> ReturnableOrder:
+    """Parcels never arrive; of two reasons for one parcel the first by name stands, whichever is heard first."""
+    changed = {
+        parcel: loss for parcel in shipment_ids if loss < order.undelivered.get(parcel, _LATER_THAN_ANY)
+    }
+    if not changed:
+        return order
+    return replace(order, undelivered={**order.undelivered, **changed}, version=order.version + 1)
 
 
 def refund(order: ReturnableOrder, return_ids: Collection[str]) -> ReturnableOrder:

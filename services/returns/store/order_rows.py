@@ -16,6 +16,7 @@ def facts(order: ReturnableOrder) -> dict[str, Any]:
         "delivered": {parcel: at.isoformat() for parcel, at in order.delivered.items()},
         "sent_back": sorted(order.sent_back),
         "refunded": sorted(order.refunded),
+        "undelivered": dict(order.undelivered),
     }
 
 
@@ -55,6 +56,7 @@ def from_row(row: Mapping[str, Any], returns: Mapping[str, Return]) -> Returnabl
         confirmation=confirmed,
         delivered={parcel: datetime.fromisoformat(at) for parcel, at in row["delivered"].items()},
         sent_back=frozenset(row["sent_back"]),
+        undelivered=row["undelivered"],
         refunded=frozenset(row["refunded"]),
         returns=returns,
     )

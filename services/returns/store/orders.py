@@ -1,14 +1,18 @@
 """Orders of which something may come back: the rows that everything is decided under."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg.errors import SerializationFailure
+from sqlalchemy import exists, select
 
 from services.returns.domain.order import ReturnableOrder
+from services.returns.domain.returns import State
 from services.returns.store.order_rows import confirmation, facts
-from services.returns.store.tables import returnables
+from services.returns.store.tables import returnables, returns
 from shared.db.bulk import Session
+from shared.db.ids import first_id
 
 
 class Orders:
@@ -51,3 +55,18 @@ class Orders:
         """Writes everything of orders that the caller holds and whose confirmation came."""
         rows: list[Mapping[str, Any]] = [facts(order) | confirmation(order) for order in orders]
         await self._session.update(returnables, rows, key=("order_id",))
+
+    async def purge(self, placed_before: datetime, limit: int) -> int:
+        """Delete orders placed before, with their returns, unless one still waits; returns how many orders."""
+        waiting = returns.c.state.in_((State.AUTHORIZED.value, State.RECEIVED.value))
+        old = (
+            select(returnables.c.order_id)
+            .where(returnables.c.order_id < first_id(placed_before))
+            .where(~exists().where(returns.c.order_id == returnables.c.order_id, waiting))
+            .order_by(returnables.c.order_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        ids = [row["order_id"] for row in await self._session.execute(old)]
+        await self._session.delete(returns, "order_id", ids)
+        return await self._session.delete(returnables, "order_id", ids)

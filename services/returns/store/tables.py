@@ -20,13 +20,14 @@ returnables = Table(
     Column("delivered", Json, nullable=False),
     Column("sent_back", Json, nullable=False),
     Column("refunded", Json, nullable=False),
+    Column("undelivered", Json, nullable=False, server_default="{}"),
     # Not unique: that an order's name is its own is for orders to see to.
     Index("returnables_external", "external_id", "channel"),
     postgresql_with={"fillfactor": "80"},
 )
 """One row per order heard of, the lock of everything about it; no personal data. The columns from `channel` to
-`allocations` come with the confirmation; `delivered` is parcel id -> time, `sent_back` parcel ids, `refunded`
-return ids."""
+`allocations` come with the confirmation; `delivered` is parcel id -> time, `sent_back` parcel ids, `undelivered`
+parcel id -> why it never arrives, `refunded` return ids."""
 
 returns = Table(
     "returns",

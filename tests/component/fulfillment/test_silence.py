@@ -8,7 +8,7 @@ import pytest
 from services.fulfillment.adapters.carriers import LocalCarrier
 from services.fulfillment.domain.carrier import Ports
 from services.fulfillment.domain.shipment import Booking, Scan
-from services.fulfillment.jobs import find_silent
+from services.fulfillment.jobs import find_silent, purge
 from shared.contracts.fulfillment import ShipmentDelivered
 from tests.component.fulfillment.world import World, confirmed, scan
 
@@ -61,3 +61,28 @@ async def test_a_carrier_that_must_be_asked_is_asked_first(
     await world.topics.expect(ShipmentDelivered, lambda event: event.shipment_id == parcel)
     detail = await world.get(f"/shipments/{parcel}")
     assert (detail["state"], detail["attention"]) == ("delivered", None)
+
+
+async def test_orders_of_long_ago_are_deleted_unless_a_parcel_is_on_its_way(world: World) -> None:
+    over, on_its_way = confirmed(), confirmed()
+    [gone], [stays] = await world.ship(over), await world.ship(on_its_way)
+    for step in ("pick", "pack", "dispatch"):
+        await world.post(f"/shipments/{gone}/{step}")
+        await world.post(f"/shipments/{stays}/{step}")
+    number = (await world.get(f"/shipments/{gone}"))["tracking_number"]
+    await world.post(
+        "/tracking", scan(number, "delivered", datetime.now(UTC).isoformat()).model_dump(mode="json")
+    )
+    await world.topics.expect(ShipmentDelivered, lambda event: event.shipment_id == gone)
+    # Ids rise with time: one that begins with 00 was made decades ago.
+    for table in ("fulfillment_orders", "shipments"):
+        for order in (over, on_its_way):
+            sql = f"UPDATE {table} SET order_id = '00' || substr(order_id, 3) WHERE order_id = :id"
+            await world.service.rows(sql, id=order.order_id)
+    assert await purge(world.service.service) == 1
+    assert await purge(world.service.service) == 0
+    await world.get(f"/shipments/{gone}", 404)
+    assert (await world.get(f"/shipments/{stays}"))["state"] == "dispatched"
+    for table in ("scans", "timeline"):
+        sql = f"SELECT count(*) AS n FROM {table} WHERE shipment_id = :id"
+        assert await world.service.rows(sql, id=gone) == [{"n": 0}]

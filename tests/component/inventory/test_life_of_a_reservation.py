@@ -1,5 +1,6 @@
 """An order's stock from placed to gone and back, on the real broker and database."""
 
+from services.inventory.jobs import purge
 from shared.contracts.envelope import Address
 from shared.contracts.inventory import StockRejected, StockReleased, StockReserved
 from shared.contracts.returns import ReceivedUnits, ReturnReceived
@@ -225,3 +226,27 @@ async def test_everything_said_of_an_order_stays_in_its_trace_and_counts_up(worl
     ]
     assert [headers["traceparent"].split("-")[1] for headers in said] == [trace_id, trace_id]
     assert [int(headers["ce_sequence"]) for headers in said] == [1, 2]
+
+
+async def test_orders_of_long_ago_are_forgotten_unless_units_are_held_and_stock_stays(world: World) -> None:
+    place = await world.place()
+    sku = await world.sku({place: 10})
+    old = [f"00{new_id()[2:]}" for _ in range(2)]  # Ids rise with time: these were made decades ago.
+    gone, held = [await world.reserved(order({sku: 2}, order_id=order_id)) for order_id in old]
+    new = await world.reserved(order({sku: 1}))
+    await world.topics.say(dispatched(gone, place))
+    await world.topics.say(dispatched(new, place))
+    await world.service.settled()
+    before = await world.level(sku, place)
+    assert await purge(world.service.service) == 1
+    assert await purge(world.service.service) == 0
+    found = [
+        (await world.service.http.get(f"/reservations/{each.order_id}")).status_code
+        for each in (gone, held, new)
+    ]
+    assert found == [404, 200, 200]
+    for table in ("allocations", "parcels"):
+        sql = f"SELECT count(*) AS n FROM {table} WHERE order_id = :id"
+        assert await world.service.rows(sql, id=gone.order_id) == [{"n": 0}]
+    assert await world.level(sku, place) == before
+    assert not await world.drift()

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from services.returns.jobs import purge
 from shared.contracts.returns import ReturnAuthorized, ReturnReceived, ReturnRejected
 from shared.db.ids import new_id, shipment_id
-from tests.component.returns.world import World, confirmed, delivered, found, refunded, units
+from tests.component.returns.world import World, cancelled, confirmed, delivered, found, lost, refunded, units
 from tests.harness.service import until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -113,6 +114,52 @@ async def test_what_is_not_delivered_yet_says_when_to_ask_again(world: World) ->
     await world.topics.say(delivered(order))
     await world.until_offered(order, 1)
     assert (await world.ask(order, units(), headers={"Idempotency-Key": new_id()})).status_code == 201
+
+
+async def test_what_was_lost_or_cancelled_is_said_to_be_so_and_not_to_be_waited_for(world: World) -> None:
+    order = confirmed({"w1": {"l1": (1, 100)}, "w2": {"l2": (1, 100)}, "w3": {"l3": (1, 100)}})
+    await world.topics.say(lost(order, "w1"))  # Both before the order itself: facts come in any order.
+    await world.topics.say(cancelled(order, "w2"))
+    await world.topics.say(order)
+    await world.topics.say(delivered(order, "w3"))
+    await world.until_offered(order, 1)
+    await world.quiet()
+    for line, word in (("l1", "lost"), ("l2", "cancelled")):
+        answer = await world.ask(order, units(line))
+        assert (answer.status_code, answer.json()["code"]) == (409, word)
+        assert "retry-after" not in answer.headers
+        assert "paid back" in answer.json()["detail"]
+    offers = (await world.service.http.get(f"/orders/{order.order_id}/returnable")).json()["units"]
+    assert {each["line_id"]: each["why_not"] for each in offers} == {
+        "l1": "lost",
+        "l2": "cancelled",
+        "l3": "",
+    }
+    assert (await world.ask(order, units("l3"))).status_code == 201
+
+
+async def test_a_cancellation_without_parcels_is_no_order_of_ours(world: World) -> None:
+    order = confirmed({"w1": {"l1": (1, 100)}})
+    await world.topics.say(cancelled(order))
+    await world.quiet()
+    assert await world.returnable(order) == -1
+
+
+async def test_orders_of_long_ago_are_forgotten_unless_a_return_waits(world: World) -> None:
+    over, waits, new = [await world.arrived({"w1": {"l1": (2, 100)}}) for _ in range(3)]
+    closed = (await world.ask(over, units())).json()["return_id"]
+    await world.service.http.post(f"/returns/{closed}/reject", json={"reason": "kept"})
+    open_return = (await world.ask(waits, units())).json()["return_id"]
+    # Ids rise with time: one that begins with 00 was made decades ago.
+    for order in (over, waits):
+        for table in ("returns", "returnables"):
+            sql = f"UPDATE {table} SET order_id = '00' || substr(order_id, 3) WHERE order_id = :id"
+            await world.service.rows(sql, id=order.order_id)
+    assert await purge(world.service.service) == 1
+    assert await purge(world.service.service) == 0
+    assert (await world.service.http.get(f"/returns/{closed}")).status_code == 404
+    assert (await world.service.http.get(f"/returns/{open_return}")).status_code == 200
+    assert await world.returnable(new) == 2
 
 
 async def test_a_delivery_in_the_future_counts_from_when_it_was_heard(world: World) -> None:

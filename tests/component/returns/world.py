@@ -10,7 +10,14 @@ from aiokafka import AIOKafkaConsumer
 
 from shared.contracts.channels import OrderLine
 from shared.contracts.envelope import Address
-from shared.contracts.fulfillment import ShipmentDelivered, ShipmentLine, ShipmentReturnedToSender
+from shared.contracts.fulfillment import (
+    CancelledParcel,
+    ShipmentCancelled,
+    ShipmentDelivered,
+    ShipmentLine,
+    ShipmentLost,
+    ShipmentReturnedToSender,
+)
 from shared.contracts.orders import ConfirmedAllocation, ConfirmedPlace, OrderConfirmed, RefundIssued
 from shared.contracts.returns import ReturnAuthorized, ReturnReceived, ReturnRejected
 from shared.db.ids import new_id, shipment_id
@@ -81,6 +88,19 @@ def delivered(order: OrderConfirmed, place: str = "w1", days_ago: float = 1) -> 
 def sent_back(order: OrderConfirmed, place: str = "w1") -> ShipmentReturnedToSender:
     """A parcel of the order came back undelivered."""
     return ShipmentReturnedToSender(**_parcel(order, place), returned_at=datetime.now(UTC))
+
+
+def lost(order: OrderConfirmed, place: str = "w1") -> ShipmentLost:
+    """A parcel of the order will not arrive."""
+    return ShipmentLost(**_parcel(order, place), lost_at=datetime.now(UTC))
+
+
+def cancelled(order: OrderConfirmed, *places: str) -> ShipmentCancelled:
+    """These parcels of the order will not ship."""
+    parcels = tuple(
+        CancelledParcel(shipment_id=shipment_id(order.order_id, place), place_id=place) for place in places
+    )
+    return ShipmentCancelled(order_id=order.order_id, parcels=parcels, requested=False, reason="short pick")
 
 
 def refunded(order: OrderConfirmed, *return_ids: str) -> RefundIssued:

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from services.returns.domain.change import Conflict, Faulty, Said, TooEarly
+from services.returns.domain.change import Conflict, Fault, Faulty, Said, TooEarly
 from services.returns.domain.choose import Wanted
-from services.returns.domain.order import ReturnableOrder, deliver
+from services.returns.domain.order import ReturnableOrder, deliver, lose
 from services.returns.domain.receive import reject
 from services.returns.domain.returns import State
 from services.returns.domain.send_back import send_back
@@ -47,6 +47,22 @@ def test_what_is_not_delivered_is_to_be_asked_for_again_later() -> None:
     assert isinstance(refusal, TooEarly)
     assert refusal.seconds == POLICY.ask_again
     assert [fault.field for fault in refusal.faults] == ["units.0.quantity"]
+
+
+def test_what_never_arrives_is_not_to_be_asked_for_again() -> None:
+    three = confirmed(ONE, allocation("p2", "l1", 3, 300), allocation("p3", "l1", 1, 100))
+    order = deliver(three, "p1", NOW - timedelta(days=1))
+    under_way = ask(lose(order, ["p2"], "lost"), want(4))
+    assert isinstance(under_way, TooEarly), "the third parcel may still come, and then there are enough"
+    lost = lose(lose(order, ["p3"], "cancelled"), ["p2"], "lost")
+    cancelled = lose(order, ["p2", "p3"], "cancelled")
+    for known, word in ((lost, "lost"), (cancelled, "cancelled")):
+        refusal = ask(known, want(7))
+        assert isinstance(refusal, Conflict) and refusal.code == word
+        assert "paid back" in refusal.detail
+        problem = f"4 of these units were in a parcel that was {word}"
+        assert refusal.faults == (Fault("units.0.quantity", problem),)
+        assert done(ask(known, want(3)))
 
 
 def test_an_order_of_which_only_the_delivery_was_heard_is_asked_for_again_soon() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.returns.domain.change import Change
 from services.returns.domain.choose import Wanted
 from services.returns.domain.offer import offers
-from services.returns.domain.order import Confirmation, ReturnableOrder, confirm, deliver, refund
+from services.returns.domain.order import Confirmation, ReturnableOrder, confirm, deliver, lose, refund
 from services.returns.domain.receive import Found, expire, reject
 from services.returns.domain.returns import Origin, State
 from services.returns.domain.send_back import send_back
@@ -38,16 +38,19 @@ def facts() -> list[Fact]:
         lambda order: sent_back(order, "p3"),
         lambda order: refund(order, ["r1", "r2"]),
         lambda order: refund(order, ["r2", "r3"]),
+        lambda order: lose(order, ["p2", "p4"], "lost"),
+        lambda order: lose(order, ["p4", "p5"], "cancelled"),
     ]
 
 
 def outcome(order: ReturnableOrder) -> tuple[object, ...]:
     returns = {key: (each.units, each.state, each.refunded) for key, each in order.returns.items()}
-    return order.confirmation, order.delivered, order.sent_back, order.refunded, returns, order.free()
+    parcels = order.delivered, order.sent_back, order.undelivered
+    return order.confirmation, parcels, order.refunded, returns, order.free()
 
 
 @unhurried
-@given(st.permutations(range(7)), st.lists(st.integers(0, 6), max_size=10), st.randoms())
+@given(st.permutations(range(9)), st.lists(st.integers(0, 8), max_size=10), st.randoms())
 def test_facts_join_alike_in_any_order_however_often(
     sequence: list[int], repeated: list[int], chance: random.Random
 ) -> None:
@@ -195,3 +198,13 @@ def test_returned_to_sender_and_customers_are_counted_apart() -> None:
     assert isinstance(change, Change)
     assert change.order.came_back() == {}
     assert change.order.free() == {("p1", "l1"): 2, ("p2", "l1"): 1}
+
+
+def test_parcels_that_never_arrive_offer_nothing_unless_they_arrived_all_the_same() -> None:
+    order = confirm(ReturnableOrder("o1", "trace"), Confirmation("web", "W-1", "EUR", ALLOCATIONS))
+    order = lose(lose(lose(order, ["p1"], "lost"), ["p2"], "cancelled"), ["p3"], "lost")
+    order = deliver(order, "p3", NOW)
+    first, second, third = offers(order, POLICY, NOW)
+    assert (first.returnable, first.why_not) == (0, "lost")
+    assert (second.returnable, second.why_not) == (0, "cancelled")
+    assert (third.returnable, third.why_not) == (4, "")
