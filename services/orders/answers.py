@@ -56,11 +56,20 @@ class PaymentView(BaseModel):
     funds: int = Field(description="captured, and authorised and not yet captured")
 
 
+class Content(BaseModel):
+    """Units of one line that a place ships."""
+
+    line_id: str
+    sku: str
+    quantity: int
+
+
 class Shipment(BaseModel):
     """A parcel of the order, heard of or only expected."""
 
     shipment_id: str
     place_id: str
+    contents: list[Content]
     share: int = Field(description="its part of the order's total, in minor units")
     state: str
     carrier: str
@@ -93,6 +102,9 @@ class Waiting(BaseModel):
     kind: str
     subject: str
     since: datetime
+    until: datetime = Field(
+        description="its deadline; stock and payment end the order then, the others call a person"
+    )
     overdue: bool
 
 

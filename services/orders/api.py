@@ -130,7 +130,7 @@ def _queries(service: Service[Store, Settings]) -> APIRouter:
             timeline = await store.listing.timeline(order_id) if found is not None else []
         if found is None:
             raise HTTPException(404, f"There is no order {order_id}.")
-        return whole(*found, timeline)
+        return whole(*found, timeline, service.settings.windows)
 
     @router.get("/orders", response_model=Page)
     async def search(

@@ -6,6 +6,7 @@ from typing import Any
 
 from services.orders.answers import (
     Attention,
+    Content,
     Happening,
     HoldView,
     Operation,
@@ -18,7 +19,7 @@ from services.orders.answers import (
     Whole,
 )
 from services.orders.domain.attention import Item, items
-from services.orders.domain.deadlines import waits
+from services.orders.domain.deadlines import Windows, until, waits
 from services.orders.domain.facts import Payment, Request, Word
 from services.orders.domain.order import Order
 from services.orders.domain.parcels import dispatched, end_of
@@ -30,7 +31,7 @@ def summary(row: Mapping[str, Any], order: Order) -> Summary:
     return Summary(**_head(row), attention=[_attention(item) for item in open_items])
 
 
-def whole(row: Mapping[str, Any], order: Order, timeline: list[dict[str, Any]]) -> Whole:
+def whole(row: Mapping[str, Any], order: Order, timeline: list[dict[str, Any]], windows: Windows) -> Whole:
     """One order with everything."""
     facts, body, money = order.facts, row["body"], order.balance
     requests = [
@@ -52,7 +53,7 @@ def whole(row: Mapping[str, Any], order: Order, timeline: list[dict[str, Any]]) 
         payments=[_payment(order, key) for key in sorted(facts.payments)],
         requests=requests,
         refunds_made=[request for request in requests if request.operation == "refund"],
-        shipments=_shipments(order),
+        shipments=_shipments(order, (row["reservation"] or {}).get("allocations", [])),
         returns=_returns(order),
         holds=[
             HoldView(hold_id=key, placed=_said(hold.placed), released=_said(hold.released))
@@ -61,7 +62,13 @@ def whole(row: Mapping[str, Any], order: Order, timeline: list[dict[str, Any]]) 
         cancel_wanted=_said(order.cancel_wanted),
         cancel_reason=facts.said.reason,
         waiting_for=[
-            Waiting(kind=wait.kind, subject=wait.subject, since=wait.since, overdue=wait.key in facts.passed)
+            Waiting(
+                kind=wait.kind,
+                subject=wait.subject,
+                since=wait.since,
+                until=until(wait, windows),
+                overdue=wait.key in facts.passed,
+            )
             for wait in waits(order)
         ],
         timeline=[happening for entry in timeline for happening in _happenings(entry)],
@@ -120,7 +127,7 @@ def _payment(order: Order, key: str) -> PaymentView:
     )
 
 
-def _shipments(order: Order) -> list[Shipment]:
+def _shipments(order: Order, allocations: list[dict[str, Any]]) -> list[Shipment]:
     shown = []
     for key, share, parcel in order.parcels:
         heard = "created" if parcel.seen else "expected"
@@ -128,6 +135,7 @@ def _shipments(order: Order) -> list[Shipment]:
             Shipment(
                 shipment_id=key,
                 place_id=share.place_id,
+                contents=[Content(**units) for units in allocations if units["place_id"] == share.place_id],
                 share=share.amount,
                 state=end_of(parcel) or ("dispatched" if dispatched(parcel) else heard),
                 carrier=parcel.carrier,

@@ -316,8 +316,11 @@ class Service(Generic[S, C]):
 
     async def _watch(self) -> None:
         """End the process when the consumer hangs: a restart heals what waiting does not."""
+        stuck = self.settings.stuck_seconds
+        look_at = 0.0
+        found_at: float | None = None
         while not self._stop.is_set():
-            await self._sleep(min(1.0, self.settings.stuck_seconds / 4))
+            await self._sleep(min(1.0, stuck / 4))
             if self.source.fatal is not None:
                 log.critical("messages lost to retention", error=str(self.source.fatal))
                 self.stop(EXIT_MESSAGES_LOST)
@@ -326,22 +329,37 @@ class Service(Generic[S, C]):
                 log.critical("consumer died", remedy="the process ends so that its supervisor restarts it")
                 self.stop(EXIT_STUCK)
                 return
-            still = min(self.source.seconds_since_movement, self.consumer.seconds_since_attempt)
-            if still < self.settings.stuck_seconds:
+            if self._still() < stuck:
+                found_at = None
                 continue
+            if time.monotonic() < look_at:
+                continue
+            look_at = time.monotonic() + stuck / 4
             try:
                 async with self.unit.begin():
                     reason = await asyncio.wait_for(self.source.standstill(), 30)
             except Exception as error:
                 # Broker or database is away: standing still is right.
-                log.warning("consumer stands still", seconds=round(still), error=repr(error)[:200])
+                log.warning("consumer stands still", seconds=round(self._still()), error=repr(error)[:200])
+                reason = None
+            if reason is None or self._still() < stuck:
+                found_at = None
                 continue
-            if reason is not None:
+            # To a service that had nothing to do for long, it may have come a moment ago.
+            found_at = found_at or time.monotonic()
+            if time.monotonic() - found_at >= stuck / 2:
                 log.critical(
-                    "consumer is stuck", reason=reason, seconds=round(still), remedy="the process ends"
+                    "consumer is stuck",
+                    reason=reason,
+                    seconds=round(self._still()),
+                    remedy="the process ends",
                 )
                 self.stop(EXIT_STUCK)
                 return
+
+    def _still(self) -> float:
+        """Seconds since the consumer did anything."""
+        return min(self.source.seconds_since_movement, self.consumer.seconds_since_attempt)
 
     async def _measure(self) -> None:
         while not self._stop.is_set():

@@ -81,26 +81,27 @@ def _answers(facts: Facts) -> Iterator[Wait]:
             yield Wait("payment_answer", key, request.at)
 
 
+def until(wait: Wait, windows: Windows) -> datetime:
+    """The wait's deadline."""
+    window: timedelta = getattr(windows, wait.kind)
+    return wait.since + window
+
+
 def next_deadline(order: "Order", windows: Windows) -> datetime | None:
     """When to look at the order again, if nothing is heard of it; None when it waits for nothing."""
-    return min((_end(wait, windows) for wait in waits(order) if not _is_passed(order, wait)), default=None)
+    return min((until(wait, windows) for wait in waits(order) if not _is_passed(order, wait)), default=None)
 
 
-def passed(order: "Order", windows: Windows, until: datetime) -> tuple[str, ...]:
-    """The keys of deadlines that lie before `until` and that nobody noted yet.
+def passed(order: "Order", windows: Windows, moment: datetime) -> tuple[str, ...]:
+    """The keys of deadlines that lie before `moment` and that nobody noted yet.
 
-    `until` is the moment up to which everything sent to us was handled, not the time of the clock: an
+    `moment` is the one up to which everything sent to us was handled, not the time of the clock: an
     answer that waits unread has come in time.
     """
     return tuple(
-        wait.key for wait in waits(order) if not _is_passed(order, wait) and _end(wait, windows) <= until
+        wait.key for wait in waits(order) if not _is_passed(order, wait) and until(wait, windows) <= moment
     )
 
 
 def _is_passed(order: "Order", wait: Wait) -> bool:
     return wait.key in order.facts.passed
-
-
-def _end(wait: Wait, windows: Windows) -> datetime:
-    window: timedelta = getattr(windows, wait.kind)
-    return wait.since + window

@@ -1,5 +1,7 @@
 """Deadlines: they end what waits in vain, and they never overtake an answer that only waits to be read."""
 
+from datetime import datetime, timedelta
+
 from services.orders.jobs import purge
 from shared.contracts.channels import OrderCancelSubmitted
 from shared.contracts.orders import OrderCancelled, OrderConfirmed
@@ -61,7 +63,12 @@ async def test_an_unpaid_order_is_cancelled_but_only_once_its_stock_is_held(plat
         waiting, reserved = await world.place(), await world.place()
         await topics.say(say.reserved(reserved))
         assert (await topics.expect(OrderCancelled, world.about(reserved))).reason == "payment_deadline"
-        assert (await world.show(waiting))["state"] == "awaiting_stock"
+        shown = await world.show(waiting)
+        assert shown["state"] == "awaiting_stock"
+        (wait,) = shown["waiting_for"]
+        assert (wait["kind"], wait["since"]) == ("stock", shown["placed_at"])
+        thirty_minutes = datetime.fromisoformat(wait["until"]) - datetime.fromisoformat(wait["since"])
+        assert thirty_minutes == timedelta(minutes=30)
 
 
 async def test_what_takes_too_long_to_ship_or_to_arrive_is_flagged_and_the_flag_passes(

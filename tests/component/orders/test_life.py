@@ -64,6 +64,10 @@ async def test_facts_in_the_wrong_order_and_twice_lead_to_the_same_end(world: Wo
     for model in (OrderPlaced, OrderConfirmed, OrderCompleted, PaymentCaptureRequested):
         assert len(world.topics.all(model, mine)) == 1, model.topic
     assert shown["shipments"][0]["state"] == "delivered"
+    contents = [
+        (units["line_id"], units["sku"], units["quantity"]) for units in shown["shipments"][0]["contents"]
+    ]
+    assert contents == [("1", "MUG", 3), ("2", "LAMP", 1)]
 
 
 async def test_a_lost_parcel_is_collected_and_paid_back_and_so_is_a_return(world: World) -> None:
