@@ -173,7 +173,10 @@ def service(context: typer.Context, name: str) -> None:
     """Run a command of one service with the addresses of this platform: `service orders dead-letters list`."""
     if name not in SERVICES:
         raise PlatformError(f"{name} is no service", f"known are {', '.join(SERVICES)}")
-    services = _services(start_platform())
+    platform = find_platform()
+    if stopped := [server for server, runs in platform.running.items() if not runs]:
+        raise PlatformError(f"{' and '.join(stopped)} do not run here", "run `make up` first")
+    services = _services(platform)
     os.chdir(ROOT)
     environment = os.environ | services.environment(name, services.port(name) or PREFERRED_PORTS[name])
     os.execve(sys.executable, [sys.executable, "-m", f"services.{name}", *context.args], environment)
