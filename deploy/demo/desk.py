@@ -13,9 +13,8 @@ from shared.contracts.channels import OrderCancelSubmitted
 from shared.contracts.fulfillment import ShipmentDelivered
 
 _ASK_AGAIN = 0.5
-_TRIES_PARCEL, _TRIES_ORDER = 60, 12
-"""How often to ask to return what the returns service has not heard of yet: it is told by topics, as we are. Of an
-order some parcels may have been lost, so that asking again never helps."""
+_TRIES = 60
+"""How often to ask to return what the returns service has not heard of yet: it is told by topics, as we are."""
 _TOO_EARLY = frozenset({"not_delivered_yet", "not_confirmed_yet", "unknown_order"})
 
 
@@ -95,7 +94,7 @@ class Desk:
             back = self._customers.sends_back(event.shipment_id, event.lines)
         if back:
             units = [_unit(each) | {"shipment_id": event.shipment_id} for each in back]
-            asking = self._ask_back(event.order_id, units, f"parcel-{event.shipment_id}", _TRIES_PARCEL)
+            asking = self._ask_back(event.order_id, units, f"parcel-{event.shipment_id}")
             self._agenda.do(asking, after=_ASK_AGAIN)
 
     def goods_back(self, name: Name, units: Mapping[str, int]) -> None:
@@ -123,10 +122,10 @@ class Desk:
         order_id = self._book.accepted[name]
         self._times_back[order_id] += 1
         rows = [{"line_id": line, "quantity": count, "reason": "not_wanted"} for line, count in units.items()]
-        self._agenda.do(self._ask_back(order_id, rows, f"credit-{self._times_back[order_id]}", _TRIES_ORDER))
+        self._agenda.do(self._ask_back(order_id, rows, f"credit-{self._times_back[order_id]}"))
 
     async def _ask_back(
-        self, order_id: str, units: Sequence[Mapping[str, object]], reference: str, tries: int
+        self, order_id: str, units: Sequence[Mapping[str, object]], reference: str, tries: int = _TRIES
     ) -> None:
         body = {"order_id": order_id, "reference": reference, "units": units}
         answer = await self._http.post("returns", "/returns", body)
