@@ -12,6 +12,7 @@ import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -138,8 +139,11 @@ def respond(outcome: Outcome) -> Response:
 
 
 def create_app(title: str, version: str, description: str = "") -> FastAPI:
-    """An application whose every error, also of routing and of parsing, is a problem document."""
-    app = FastAPI(title=title, version=version, description=description)
+    """An application whose every error, also of routing and of parsing, is a problem document.
+
+    The page at /docs brings its own script and style: a browser that reaches the service needs nothing else.
+    """
+    app = FastAPIOffline(title=title, version=version, description=description, redoc_url=None)
     app.add_exception_handler(RequestValidationError, _faulty_fields)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
