@@ -50,7 +50,7 @@ class Services:
         database_urls: Mapping[str, str] | None = None,
         root: Path = ROOT,
         instance: Instance | None = None,
-        patience: float = 90,
+        patience: float = 240,
     ) -> None:
         """`extra` is added to every service's environment; `database_urls` replaces the platform's own databases.
 

@@ -102,7 +102,7 @@ class Listing:
     async def _oldest(self, which: ColumnElement[bool], since: datetime, limit: int) -> list[str]:
         # Ids are as old as their rows: the walk along them ends at the first that is too young. Nothing is deleted
         # that a person should see.
-        old = orders.c.id < _first_id(since), orders.c.changed_at < since, ~orders.c.needs_attention
+        old = orders.c.id < first_id(since), orders.c.changed_at < since, ~orders.c.needs_attention
         query = select(orders.c.id).where(which, *old).order_by(orders.c.id).limit(limit)
         return [row["id"] for row in await self._session.execute(query.with_for_update(skip_locked=True))]
 
