@@ -3,6 +3,7 @@
 import fcntl
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,6 +134,10 @@ def stage(report: Report, out: Path, *, keep: bool) -> Iterator[Stage]:
 
 def _strike(platform: Platform, traces: Traces, services: Services | None, made_room: list[str]) -> None:
     """Stop what was started, and start again what made room."""
+    # An interrupt may hit when a thread has just begun: its pool does not know it yet and did not wait for it.
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
     if services is not None:
         services.stop()
     if made_room:
