@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shared.contracts.envelope import (
     Code,
@@ -27,12 +27,19 @@ class ShipmentLine(Record):
     quantity: Quantity
 
 
+def _some(lines: tuple[ShipmentLine, ...]) -> tuple[ShipmentLine, ...]:
+    # Not a bound in the schema: that would be another contract, and nobody ever said a parcel of nothing.
+    if not lines:
+        raise ValueError("is empty: name the units that are in the parcel")
+    return lines
+
+
 class ShipmentEvent(OrderEvent):
     """Something happened to one parcel; `shipment_id` = uuid5 of order and place."""
 
     shipment_id: Id
     place_id: Id
-    lines: tuple[ShipmentLine, ...]
+    lines: Annotated[tuple[ShipmentLine, ...], AfterValidator(_some)]
 
 
 class ShipmentCreated(ShipmentEvent):

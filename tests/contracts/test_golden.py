@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from shared.contracts.documents import SERVICES
-from shared.contracts.fulfillment import ShipmentCancelled
+from shared.contracts.envelope import Event
+from shared.contracts.fulfillment import (
+    ShipmentCancelled,
+    ShipmentCreated,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentReturnedToSender,
+)
 from shared.contracts.orders import OrderConfirmed
 from shared.contracts.registry import MODELS
 from shared.messaging.decode import Decoder, Readable, Unreadable
@@ -117,3 +124,12 @@ def test_an_order_whose_units_and_parcels_disagree_cannot_be_shipped(change: Any
     change(body["places"], body["allocations"])
     with pytest.raises(ValueError, match=r"twice|not those of its allocations"):
         OrderConfirmed.model_validate(body)
+
+
+@pytest.mark.parametrize(
+    "model", [ShipmentCreated, ShipmentDispatched, ShipmentDelivered, ShipmentReturnedToSender]
+)
+def test_a_parcel_of_nothing_is_no_message(model: type[Event]) -> None:
+    body = golden(model.ce_type()) | {"lines": []}
+    with pytest.raises(ValueError, match="is empty"):
+        model.model_validate(body)
