@@ -98,30 +98,12 @@ class _ForAll(BaseSettings):
 
     kafka: str | None = None
     topic_prefix: str | None = None
-    max_page: int = Field(500, ge=100, le=10_000, description="most rows in one page of a list")
-    client_rate: float = Field(
-        0.0,
-        ge=0,
-        description="requests per second that one client may send to one process on average, else 429; 0: no limit,"
-        " because a gateway that knows its clients limits them better",
-    )
-    client_burst: int = Field(100, ge=1, description="requests of one client at once before its rate counts")
-    client_header: str | None = Field(
-        None,
-        description="header in which a gateway names the client; without it a client is its address. Only for a"
-        " gateway that sets or removes it itself",
-    )
-    intake_max_outbox: int = Field(
-        100_000,
-        ge=1,
-        description="messages waiting to be sent beyond which new work is answered 429: a broker that is away for"
-        " long must not fill the disk",
-    )
-    intake_max_lag: int = Field(
-        100_000,
-        ge=1,
-        description="messages waiting to be read by this process beyond which new work is answered 429",
-    )
+    max_page: str | None = None
+    client_rate: str | None = None
+    client_burst: str | None = None
+    client_header: str | None = None
+    intake_max_outbox: str | None = None
+    intake_max_lag: str | None = None
     otlp_endpoint: str | None = None
     trace_ratio: str | None = None
     log_level: str | None = None

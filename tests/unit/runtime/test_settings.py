@@ -42,5 +42,15 @@ def test_a_services_own_variable_wins_over_the_one_for_all(monkeypatch: pytest.M
 def test_a_faulty_variable_for_all_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMS_SOME_DATABASE_URL", URL)
     monkeypatch.setenv("OMS_TRACE_RATIO", "much")
-    with pytest.raises(InvalidSettings, match="TRACE_RATIO"):
+    monkeypatch.setenv("OMS_MAX_PAGE", "5")
+    with pytest.raises(InvalidSettings, match=r"(?s)MAX_PAGE.*TRACE_RATIO"):
         load(Settings)
+
+
+def test_a_service_keeps_its_own_default_where_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Short(Settings):
+        max_page: int = 200
+
+    monkeypatch.setenv("OMS_SOME_DATABASE_URL", URL)
+    monkeypatch.setenv("OMS_KAFKA", "all:1")
+    assert load(Short).max_page == 200
