@@ -9,6 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from deploy.local import Platform, PlatformError
 from deploy.local.topics import DYNAMIC_TOPIC_CONFIG, Topic, apply, load
+from tests.harness.service import until
 
 pytestmark = pytest.mark.platform
 
@@ -60,6 +61,12 @@ async def test_a_changed_retention_is_applied_and_what_others_set_stays(
     own = entry().settings | {"segment.ms": "123456789"}
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, own)])
     await admin.close()
+    # The controller has answered; the broker that is asked next may not have heard of it yet.
+
+    async def heard() -> bool:
+        return "segment.ms" in await settings_of(platform, name)
+
+    await until(heard, "the broker knows the setting")
 
     outcome = apply(platform.kafka, [entry(retention_ms=120_000)], prefix=prefix)
 

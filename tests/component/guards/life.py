@@ -156,6 +156,8 @@ async def everything(chain: Chain, size: int) -> None:
     await brought_back(chain, parcels)
     parcels = await dispatched(chain, await created(chain, size))
     await scanned(chain, parcels, "returned_to_sender")
+    parcels = await dispatched(chain, await created(chain, size))
+    await scanned(chain, parcels, "lost")
 
 
 async def past(chain: Chain) -> Past:

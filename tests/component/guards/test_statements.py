@@ -44,7 +44,9 @@ BOUNDS = {
     "returns.order_confirmed": 4,
     "returns.receive_return": 7,
     "returns.refund_issued": 6,
+    "returns.shipment_cancelled": 5,
     "returns.shipment_delivered": 5,
+    "returns.shipment_lost": 5,
     "returns.shipment_returned_to_sender": 7,
 }
 """Statements of one batch by handler, those of every transaction included: its time, the inbox or the answers known

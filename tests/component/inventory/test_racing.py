@@ -100,11 +100,11 @@ async def test_batches_in_any_order_of_skus_and_orders_never_deadlock(world: Wor
     events = [order([(sku, 1) for sku in dice.sample(skus, 4)]) for _ in range(60)]
 
     def parcels(event: Any) -> list[Event]:
-        held = tuple(Allocation(place_id=places[0], line_id="l0", sku=skus[0], quantity=1) for _ in "1")
+        held = tuple(Allocation(place_id=place, line_id="l0", sku=skus[0], quantity=1) for place in places)
         said = StockReserved(
             order_id=event.order_id,
             reservation_id="r",
-            places=(Place(place_id=places[0], address=BERLIN),),
+            places=tuple(Place(place_id=place, address=BERLIN) for place in places),
             allocations=held,
         )
         return [dispatched(said, place) for place in places]
