@@ -17,6 +17,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
+from shared.messaging.client import fetch_again, fetch_nothing
 from shared.messaging.decode import Misnamed
 
 _WAIT_MS = 500
@@ -31,10 +32,13 @@ async def fetch(
     Records that the client cannot unpack are among them, their headers as `Misnamed`. Raises what the client raises
     for any other reason.
     """
+    fetch_again(consumer)
     try:
         batches: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
             timeout_ms=wait_ms, max_records=max_records
         )
+        if batches:
+            fetch_nothing(consumer)
         return batches
     except UnicodeDecodeError:
         failed = _failed(consumer)

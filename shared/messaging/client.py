@@ -1,9 +1,11 @@
 """Where the Kafka client and FastStream do otherwise than we need; importing this mends it for the whole process."""
 
+import time
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaConnectionError
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.message import StreamMessage
@@ -40,3 +42,34 @@ def _send_or_fail(self: AIOKafkaConnection, request: Any, expect_response: bool 
 # Writing to a connection that was reset a moment ago is an OSError to aiokafka, which then connects again; uvloop says
 # RuntimeError, and the consumer's fetches or heartbeats would end for good. For every client of this process.
 AIOKafkaConnection.send = _send_or_fail
+
+
+_HELD_SECONDS = 1.0  # A batch that takes longer (it waits for a database) must not blind the measuring of lag.
+_next_fetches = Fetcher._get_actions_per_node
+
+
+def fetch_nothing(consumer: AIOKafkaConsumer) -> None:
+    """A batch is in hand: ask the broker for nothing more until `fetch_again`, or for a second.
+
+    The client would ask at once, be answered with the first record that comes, and hand that out alone as the next
+    batch. Asked when the batch is settled, the broker answers with everything that came meanwhile: fuller batches,
+    and half of the requests, each of which names every partition.
+    """
+    consumer._fetcher.held_until = time.monotonic() + _HELD_SECONDS
+
+
+def fetch_again(consumer: AIOKafkaConsumer) -> None:
+    """The batch is settled: ask for the next records at once."""
+    fetcher = consumer._fetcher
+    if getattr(fetcher, "held_until", 0.0):
+        fetcher.held_until = 0.0
+        fetcher._notify(fetcher._wait_consume_future)
+
+
+def _fetches_unless_held(self: Fetcher, assignment: Any) -> Any:
+    fetches, *rest = _next_fetches(self, assignment)
+    held = getattr(self, "held_until", 0.0)
+    return ([] if held and time.monotonic() < held else fetches, *rest)
+
+
+Fetcher._get_actions_per_node = _fetches_unless_held

@@ -1,11 +1,18 @@
 """What goes in has its effect once and comes out in order."""
 
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
 import orjson
+import pytest
 
 from deploy.local import Platform
 from shared.contracts.orders import RefundIssued
-from shared.messaging.message import Command
-from tests.component.messaging.support import amounts_by_order, captured, headers, say_many
+from shared.messaging import client
+from shared.messaging.message import Command, Message
+from tests.component.messaging.support import amounts_by_order, captured, headers, say_many, wrap_handler
 from tests.harness.service import Wire
 from tests.harness.tally import sums, tallying
 
@@ -90,3 +97,26 @@ async def test_a_new_group_reads_what_was_said_before_it_existed(
     async with tallying(platform, prefix=topic_prefix) as service:
         await service.settled()
         assert await sums(service) == {"early": 3}
+
+
+async def test_what_comes_while_a_batch_is_in_hand_is_one_batch(
+    platform: Platform, topic_prefix: str, topics: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_HELD_SECONDS", 3600.0)
+    entered, release, sizes = asyncio.Event(), asyncio.Event(), []
+
+    async def counts(handler: Any, messages: Sequence[Message[Any]], tx: Any) -> None:
+        sizes.append(len(messages))
+        entered.set()
+        await release.wait()
+        await handler(messages, tx)
+
+    async with tallying(platform, prefix=topic_prefix, change=partial(wrap_handler, around=counts)) as service:
+        await topics.say(captured("o", 0))
+        await entered.wait()
+        for number in range(1, 31):
+            await topics.say(captured("o", number))
+        release.set()
+        await service.settled()
+        assert await sums(service) == {"o": 31}
+    assert sizes == [1, 30]
