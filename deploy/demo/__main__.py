@@ -1,6 +1,7 @@
 """python -m deploy.demo: real orders through all services, with a verdict. Exit code 0 only if all is true."""
 
 import asyncio
+import logging
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -57,6 +58,8 @@ def demo(
     carrier, customers who cancel and return. When nothing moves any more the invariants are checked over all five
     databases. Figures and verdict go to build/demo.json, mails to build/mails.
     """
+    # The client says many times a second that a broker is away; that it died is said once, below.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         with interruptible():
             dataset = open_dataset(data, orders=orders, seed=seed)

@@ -139,7 +139,8 @@ def _strike(platform: Platform, traces: Traces, services: Services | None, made_
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()
     if services is not None:
-        services.stop()
+        # Without its servers a service waits for them to come back, with messages to send: here nobody reads them.
+        services.stop(patience=40 if all(platform.running.values()) else 5)
     if made_room:
         Services(platform, topic_prefix=load_settings().topic_prefix).start(made_room)
     elif traces.started_platform:
