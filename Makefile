@@ -13,6 +13,8 @@ RUN := $(VENV)/bin/python
 LOCAL := $(VENV)/.local-installed
 DEVELOPMENT := $(VENV)/.development-installed
 PYTEST := $(RUN) -m pytest $(ARGS)
+# Workers with a Kafka and a PostgreSQL each; they take whole files, since what is set up is set up for a file.
+WORKERS := 2
 
 # pip checks every file against the hashes in requirements/*.txt; which index it asks is the machine's own setting.
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
@@ -64,8 +66,8 @@ dead-letters: $(LOCAL) ## Parked messages of all services (SERVICE=orders ARGS="
 .PHONY: simulate test test-unit test-contracts test-simulation test-component test-system test-migrations test-architecture test-local test-fuzz
 simulate: $(DEVELOPMENT) ## Random histories of all services in memory, then planted faults (SEEDS=100000, or SEED=7 step by step)
 	@PYTHONHASHSEED=0 $(RUN) -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
-test: $(DEVELOPMENT) ## All tiers
-	@$(PYTEST) tests
+test: $(DEVELOPMENT) ## All tiers (WORKERS=1 ARGS="-k name")
+	@$(PYTEST) $(if $(filter-out 1,$(WORKERS)),-n $(WORKERS) --dist loadfile --no-loadscope-reorder) tests
 test-unit: $(DEVELOPMENT) ## Domain and saga, without any server
 	@$(PYTEST) tests/unit
 test-contracts: $(DEVELOPMENT) ## Every message: golden bytes, readers, generated documents

@@ -65,6 +65,12 @@ class Http:
             for name, addresses in processes.items()
         }
 
+    def moved(self, service: str, url: str) -> None:
+        """The one process of a service was started again, maybe at another port."""
+        self.urls[service] = url
+        for client in self._clients[service]:
+            client.base_url = url
+
     async def get(self, service: str, path: str, **query: Any) -> Answer:
         """Look something up."""
         return await self._ask(service, "GET", path, None, None, query)

@@ -16,7 +16,7 @@ from deploy.local.instance import Instance
 from deploy.local.platform import TEMPORARY
 from deploy.local.settings import ROOT, SERVICES
 
-pytestmark = [pytest.mark.platform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.platform, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Demo:

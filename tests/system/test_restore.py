@@ -165,6 +165,7 @@ async def test_inventory_is_restored_and_catches_up(
 
     # 3. It reads again. What the backup knew is dropped, what it did not know happens now.
     await asyncio.to_thread(services.start, ["inventory"])
+    suite.http.moved("inventory", services.url("inventory"))
     await promised.expect(StockRejected)
     await suite.settled()
 
