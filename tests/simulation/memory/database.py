@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from types import CodeType
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from psycopg.errors import CheckViolation, NotNullViolation, UniqueViolation
 from sqlalchemy import (
     CheckConstraint,
+    DateTime,
     DefaultClause,
     MetaData,
     PrimaryKeyConstraint,
@@ -26,6 +28,14 @@ Row = dict[str, Any]
 Key = tuple[Any, ...]
 
 
+def values_of(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Key]:
+    """What takes these columns' values out of a row."""
+    if len(names) == 1:
+        (name,) = names
+        return lambda row: (row[name],)
+    return itemgetter(*names)
+
+
 class Shape:
     """What a table's definition says: its columns, and what every row must be."""
 
@@ -33,16 +43,28 @@ class Shape:
         self.name = str(table.name)
         self.names = tuple(column.name for column in table.columns)
         self.documents = frozenset(c.name for c in table.columns if isinstance(c.type, JSONB))
-        self.uuids = frozenset(c.name for c in table.columns if isinstance(c.type, Uuid))
-        self.defaults = {
-            c.name: _default(c) for c in table.columns if isinstance(c.server_default, DefaultClause)
+        self.kept: dict[str, Callable[[Any], Any]] = {
+            **dict.fromkeys((c.name for c in table.columns if isinstance(c.type, Uuid)), _uuid),
+            **dict.fromkeys((c.name for c in table.columns if isinstance(c.type, DateTime)), _utc),
+            **dict.fromkeys(self.documents, Document.of),
         }
+        defaults = {c.name: _default(c) for c in table.columns if isinstance(c.server_default, DefaultClause)}
+        self.blank: Row = dict.fromkeys(self.names) | defaults
+        self.moments = tuple(name for name, value in defaults.items() if value is _NOW)
         self.identity = next((c.name for c in table.columns if c.identity is not None), None)
         self.needed = tuple(c.name for c in table.columns if not c.nullable)
+        self.values_needed = values_of(self.needed)
         self.checks = _checks(table)
-        self.unique = _unique(table)
+        self.unique = {names: values_of(names) for names in _unique(table)}
         self.parts = frozenset(name for names in self.unique for name in names)
-        self.blank: Row = dict.fromkeys(self.names)
+
+    def check(self, row: Row) -> None:
+        """What every row must be."""
+        if None in self.values_needed(row):
+            raise NotNullViolation(f"null value in {self.name}, where none may be: {row}")
+        for text, condition in self.checks:
+            if not eval(condition, _NO_NAMES, row):
+                raise CheckViolation(f"new row for {self.name} violates {text}: {row}")
 
 
 class Rows:
@@ -52,40 +74,28 @@ class Rows:
         self.shape = shape
         self.rows: dict[int, Row] = {}
         self.found: dict[tuple[str, ...], dict[Key, int]] = {names: {} for names in shape.unique}
+        self._unique = [(self.found[names], values) for names, values in shape.unique.items()]
         self.next_row = 1
         self.next_identity = 1
 
-    def conflicts(self, row: Row) -> tuple[tuple[str, ...], int] | None:
-        """The first unique constraint that another row stands in the way of, and which."""
-        for names, known in self.found.items():
-            number = known.get(tuple([row[name] for name in names]))
-            if number is not None:
-                return names, number
-        return None
-
-    def enter(self, number: int, row: Row) -> None:
-        """Put a row there, known to the unique constraints."""
-        self.rows[number] = row
-        for names, known in self.found.items():
-            key = tuple([row[name] for name in names])
+    def enter(self, number: int, row: Row) -> bool:
+        """Put a row there, known to the unique constraints; False if another row stands in the way of one."""
+        for known, values in self._unique:
+            if values(row) in known:
+                return False
+        for known, values in self._unique:
+            key = values(row)
             if None not in key:  # Nulls are never equal.
                 known[key] = number
+        self.rows[number] = row
+        return True
 
     def leave(self, number: int) -> Row:
         """Take a row out."""
         row = self.rows.pop(number)
-        for names, known in self.found.items():
-            known.pop(tuple([row[name] for name in names]), None)
+        for known, values in self._unique:
+            known.pop(values(row), None)
         return row
-
-    def check(self, row: Row) -> None:
-        """What every row must be."""
-        for name in self.shape.needed:
-            if row[name] is None:
-                raise NotNullViolation(f"null value in column {name} of {self.shape.name}")
-        for text, condition in self.shape.checks:
-            if not eval(condition, {}, row):
-                raise CheckViolation(f"new row for {self.shape.name} violates {text}: {row}")
 
 
 class Tables(dict[str, Rows]):
@@ -135,21 +145,19 @@ class Database:
         """A new row, stored; None where another stands in its way and that is to be ignored."""
         shape = rows.shape
         row = {**shape.blank, **given}
-        for name, default in shape.defaults.items():
-            if name not in given:
-                row[name] = default(now)
+        for name in shape.moments:
+            if row[name] is _NOW:
+                row[name] = now
         if shape.identity is not None and shape.identity not in given:
             row[shape.identity] = rows.next_identity
             rows.next_identity += 1
-        rows.check(row)
-        conflict = rows.conflicts(row)
-        if conflict is not None:
+        shape.check(row)
+        number = rows.next_row
+        if not rows.enter(number, row):
             if ignore_duplicates:
                 return None
-            raise UniqueViolation(f"duplicate key of {shape.name} ({', '.join(conflict[0])}): {given}")
-        number = rows.next_row
+            raise UniqueViolation(f"duplicate key of {shape.name}: {given}")
         rows.next_row += 1
-        rows.enter(number, row)
         self._log.append((rows, number, None))
         return row
 
@@ -157,16 +165,15 @@ class Database:
         """Another row in the stead of one."""
         before = rows.rows[number]
         row = {**before, **changes}
-        rows.check(row)
+        rows.shape.check(row)
         self._log.append((rows, number, before))
         if rows.shape.parts.isdisjoint(changes):
             rows.rows[number] = row
             return row
         rows.leave(number)
-        if rows.conflicts(row) is not None:
+        if not rows.enter(number, row):
             rows.enter(number, before)
             raise UniqueViolation(f"duplicate key of {rows.shape.name}: {changes}")
-        rows.enter(number, row)
         return row
 
     def delete(self, rows: Rows, number: int) -> None:
@@ -176,46 +183,48 @@ class Database:
 
 def stored(rows: Rows, given: Mapping[str, Any]) -> Row:
     """Values as the database would keep them."""
-    documents, uuids = rows.shape.documents, rows.shape.uuids
-    return {
-        name: (
-            value
-            if value is None
-            else Document.of(value)
-            if name in documents
-            else UUID(value)
-            if value.__class__ is str and name in uuids
-            else value
-            if value.__class__ in _PLAIN
-            else _plain(value)
-        )
-        for name, value in given.items()
-    }
+    if _AS_THEY_ARE.issuperset(map(type, given.values())):
+        row = {**given}
+    else:
+        row = {name: plain(value) for name, value in given.items()}
+    for name, keep in rows.shape.kept.items():
+        value = row.get(name)
+        if value is not None:
+            row[name] = keep(value)
+    return row
 
 
 def plain(value: Any) -> Any:
     """One value as the database would compare it."""
-    return value if value.__class__ in _PLAIN else _plain(value)
+    if value.__class__ is datetime:
+        return _utc(value)
+    return value.value if isinstance(value, Enum) else value
 
 
-_PLAIN = frozenset({str, int, bool, bytes, float, type(None)})
+_AS_THEY_ARE = frozenset({str, int, bool, bytes, float, dict, list, tuple, datetime, UUID, type(None)})
+"""Kinds of values that are kept as they are, or in another form because of their column."""
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value if value.tzinfo is UTC else value.astimezone(UTC)
-    if isinstance(value, Enum):
-        return value.value
-    return value
+@lru_cache(maxsize=1_024)  # An id is written by its sender's and each hearer's table.
+def _uuid(value: str | UUID) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
 
 
-def _default(column: Any) -> Callable[[datetime], Any]:
+def _utc(value: datetime) -> datetime:
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+_NOW = object()
+"""Stands in a blank row for the moment of the transaction."""
+_NO_NAMES: dict[str, Any] = {}
+
+
+def _default(column: Any) -> Any:
     argument = column.server_default.arg
     if isinstance(argument, str):
-        value: Any = int(argument) if column.type.python_type is int else argument
-        return lambda _: value
+        return int(argument) if column.type.python_type is int else argument
     if getattr(argument, "name", "") == "now":
-        return lambda now: now
+        return _NOW
     raise NotImplementedError(f"{column}: default {argument}")
 
 

@@ -1,5 +1,6 @@
 """JSON columns as `jsonb` keeps them: a copy, without what JSON cannot say, its keys in PostgreSQL's order."""
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -37,22 +38,21 @@ class Document:
 def _in_order(value: Any) -> Any:
     if value.__class__ is dict:
         names = tuple(value)
-        order = _ORDERS.get(names)
-        if order is None:
-            # Shorter keys first, then by bytes: so jsonb keeps them, and so readers get them.
-            order = _ORDERS[names] = tuple(
-                sorted(names, key=lambda name: (len(name.encode()), name.encode()))
-            )
-            if len(_ORDERS) > 10_000:
-                _ORDERS.clear()
-        return {
-            name: _in_order(value[name]) if value[name].__class__ in _NESTED else value[name]
-            for name in order
-        }
-    if value.__class__ is list:
-        return [_in_order(one) if one.__class__ in _NESTED else one for one in value]
+        order = _order(names)
+        if order != names:
+            value = {name: value[name] for name in order}
+        for name, one in value.items():
+            if one.__class__ in _NESTED:
+                value[name] = _in_order(one)
+    elif value.__class__ is list:
+        value = [_in_order(one) if one.__class__ in _NESTED else one for one in value]
     return value
 
 
+@lru_cache(maxsize=10_000)
+def _order(names: tuple[str, ...]) -> tuple[str, ...]:
+    # Shorter keys first, then by bytes: so jsonb keeps them, and so readers get them.
+    return tuple(sorted(names, key=lambda name: (len(name.encode()), name.encode())))
+
+
 _NESTED = frozenset({dict, list})
-_ORDERS: dict[tuple[str, ...], tuple[str, ...]] = {}

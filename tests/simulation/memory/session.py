@@ -10,7 +10,6 @@ from sqlalchemy.sql import Executable
 
 from shared.db.bulk import Session
 from tests.simulation.memory.database import Database, Row, Rows, plain, stored
-from tests.simulation.memory.documents import Document
 from tests.simulation.memory.statements import run
 
 
@@ -39,7 +38,7 @@ class MemorySession(Session):
         known = rows.found.get((column,))
         wanted = {plain(value) for value in values}
         if known is not None:
-            found = [rows.rows[known[(value,)]] for value in wanted if (value,) in known]
+            found = [rows.rows[known[value,]] for value in wanted if (value,) in known]
         else:
             found = [row for row in rows.rows.values() if row[column] in wanted]
         if len(found) > 1:
@@ -75,20 +74,23 @@ class MemorySession(Session):
         """See Session."""
         if not rows:
             return []
-        there = self._tables[table.name]
-        new = []
-        for given in _alike(there, rows):
-            row = self._database.insert(there, given, self.now, ignore_duplicates=ignore_duplicates)
-            if row is not None:
-                new.append(row)
-        return _read(there, new, returning) if returning else []
+        new = self._insert(table, rows, ignore_duplicates)
+        return _read(self._tables[table.name], new, returning) if returning else []
 
     async def insert_missing(
         self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: str
     ) -> list[Any] | None:
         """See Session."""
-        new = await self.insert(table, rows, ignore_duplicates=True, returning=(key,))
+        new = self._insert(table, rows, ignore_duplicates=True)
         return None if len(new) == len(rows) else [row[key] for row in new]
+
+    def _insert(self, table: Table, rows: Sequence[Mapping[str, Any]], ignore_duplicates: bool) -> list[Row]:
+        there = self._tables[table.name]
+        new = [
+            self._database.insert(there, given, self.now, ignore_duplicates=ignore_duplicates)
+            for given in _alike(there, rows)
+        ]
+        return [row for row in new if row is not None]
 
     async def update(self, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]) -> int:
         """See Session. Of two rows with one key nobody knows which would win: that is refused here."""
@@ -97,13 +99,13 @@ class MemorySession(Session):
         there = self._tables[table.name]
         seen = set()
         count = 0
-        for given in _alike(there, rows):
-            name = tuple([given[part] for part in key])
+        parts = tuple(key)
+        for changes in _alike(there, rows):
+            name = tuple([changes.pop(part) for part in parts])
             if name in seen:
                 raise AssertionError(f"two updates of {there.shape.name} {name} in one statement")
             seen.add(name)
-            changes = {part: value for part, value in given.items() if part not in key}
-            for number in _numbers(there, tuple(key), name):
+            for number in _numbers(there, parts, name):
                 self._database.update(there, number, changes)
                 count += 1
         return count
@@ -135,7 +137,7 @@ class MemorySession(Session):
 
     async def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """See Session; statements of the forms that stores use (`statements.py`)."""
-        return run(statement, self._database)
+        return run(statement, parameters or {}, self._database)
 
 
 def in_order(rows: list[Row], names: Sequence[str]) -> None:
@@ -148,16 +150,13 @@ def in_order(rows: list[Row], names: Sequence[str]) -> None:
 
 
 def _read(rows: Rows, found: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    documents = rows.shape.documents
-    if documents.isdisjoint(names):
-        return [{name: row[name] for name in names} for row in found]
-    return [
-        {
-            name: row[name].read() if name in documents and row[name].__class__ is Document else row[name]
-            for name in names
-        }
-        for row in found
-    ]
+    read = [{name: row[name] for name in names} for row in found]
+    for name in rows.shape.documents:
+        if name in names:
+            for row in read:
+                if row[name] is not None:
+                    row[name] = row[name].read()
+    return read
 
 
 def _numbers(rows: Rows, names: tuple[str, ...], key: tuple[Any, ...]) -> list[int]:
@@ -169,9 +168,8 @@ def _numbers(rows: Rows, names: tuple[str, ...], key: tuple[Any, ...]) -> list[i
 
 
 def _alike(there: Rows, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    width = len(rows[0]) if rows else 0
-    for row in rows:
-        if len(row) != width or row.keys() != rows[0].keys():
+    for row in rows[1:]:
+        if row.keys() != rows[0].keys():
             raise ValueError(
                 f"rows for {there.shape.name} have different columns; the first has {', '.join(rows[0])}"
             )

@@ -5,7 +5,8 @@ A form that is not known raises NotImplementedError, so that nothing is silently
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Delete, Select, Table, Update
@@ -21,14 +22,15 @@ Scope = Mapping[Any, Row]
 class Look:
     """One statement being answered; a subquery that depends on no row of it is answered once."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, parameters: Mapping[str, Any]) -> None:
         self.database = database
+        self.parameters = parameters
         self.answers: dict[int, list[Any]] = {}
 
 
-def run(statement: Any, database: Database) -> list[Row]:
+def run(statement: Any, parameters: Mapping[str, Any], database: Database) -> list[Row]:
     """The rows that the statement returns."""
-    look = Look(database)
+    look = Look(database, parameters)
     if isinstance(statement, Select):
         return [_shown(row) for row in _select(statement, look, {})]
     if isinstance(statement, Update):
@@ -38,11 +40,33 @@ def run(statement: Any, database: Database) -> list[Row]:
     raise NotImplementedError(f"statement {statement}")
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What SQLAlchemy works out of a query slowly, and the same each time: its columns, and where it looks first."""
+
+    columns: tuple[tuple[str, Any], ...]
+    sources: tuple[Any, ...]
+    grouped: bool
+
+
+@lru_cache(maxsize=128)
+def _outline(query: Any) -> Outline:
+    columns = tuple((_name(column), column) for column in query.selected_columns)
+    joined = [target for target, *_ in query._setup_joins]
+    named = [source for _, column in columns for source in _tables(column)]
+    sources = dict.fromkeys((*query._from_obj, *named))
+    if not sources:
+        raise NotImplementedError(f"a select that names its tables only in conditions: {query}")
+    grouped = bool(query._group_by_clauses) or any(_aggregates(column) for _, column in columns)
+    return Outline(columns, tuple(source for source in sources if source not in joined), grouped)
+
+
 def _select(query: Any, look: Look, outer: Scope) -> list[Row]:
-    scopes = _scopes(query, look, outer)
+    outline = _outline(query)
+    columns = outline.columns
+    scopes = _scopes(query, outline.sources, look, outer)
     scopes = [scope for scope in scopes if _all_true(query._where_criteria, scope, look)]
-    columns = [(_name(column), column) for column in query.selected_columns]
-    if query._group_by_clauses or any(_aggregates(column) for _, column in columns):
+    if outline.grouped:
         return _grouped(query, columns, scopes, look)
     for clause in reversed(query._order_by_clauses):
         _sort(scopes, clause, look)
@@ -143,16 +167,10 @@ def _flat(clauses: Iterable[Any]) -> list[Any]:
     ]
 
 
-def _scopes(query: Any, look: Look, outer: Scope) -> list[Scope]:
-    joined = [target for target, *_ in query._setup_joins]
-    named = [source for column in query.selected_columns for source in _tables(column)]
-    sources = dict.fromkeys((*query._from_obj, *named))
-    if not sources:
-        raise NotImplementedError(f"a select that names its tables only in conditions: {query}")
+def _scopes(query: Any, sources: Iterable[Any], look: Look, outer: Scope) -> list[Scope]:
     scopes: list[Scope] = [outer]
     for source in sources:
-        if source not in joined:
-            scopes = [{**scope, source: row} for scope in scopes for row in _rows(source, scope, look)]
+        scopes = [{**scope, source: row} for scope in scopes for row in _rows(source, scope, look)]
     for target, condition, _, flags in query._setup_joins:
         if flags["isouter"] or flags["full"]:
             raise NotImplementedError(f"outer join of {target}")
@@ -217,7 +235,7 @@ def _column(element: Any, scope: Scope, look: Look) -> Any:
 
 
 def _bound(element: Any, scope: Scope, look: Look) -> Any:
-    value = element.effective_value
+    value = look.parameters[element.key] if element.required else element.effective_value
     return [plain(one) for one in value] if isinstance(value, list | tuple | set) else plain(value)
 
 
