@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, tuple_
+from sqlalchemy import bindparam, delete, tuple_
 
 from shared.db.bulk import Session
 from shared.messaging.message import Done, Outcome, Refused
 from shared.messaging.schema import idempotency
+
+_FREE = delete(idempotency).where(
+    tuple_(idempotency.c.scope, idempotency.c.key).in_(bindparam("names", expanding=True))
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,4 @@ async def remember(session: Session, answers: Sequence[tuple[IdempotencyKey | No
             refused.append((key.scope, key.key))
     await session.update(idempotency, done, key=("scope", "key"))
     if refused:
-        await session.execute(
-            delete(idempotency).where(tuple_(idempotency.c.scope, idempotency.c.key).in_(refused))
-        )
+        await session.execute(_FREE, {"names": refused})

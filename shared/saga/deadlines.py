@@ -12,6 +12,7 @@ from sqlalchemy import column, func, select, table
 from shared.db.bulk import Session
 
 _PROGRESS = table("progress", column("consumed_until"))
+_LEAST = select(func.min(_PROGRESS.c.consumed_until).label("until"))
 
 
 async def consumed_until(session: Session) -> datetime | None:
@@ -19,7 +20,6 @@ async def consumed_until(session: Session) -> datetime | None:
 
     A lower bound: every message the broker appended before it has been handled.
     """
-    query = select(func.min(_PROGRESS.c.consumed_until).label("until"))
-    rows = await session.execute(query)
+    rows = await session.execute(_LEAST)
     until: datetime | None = rows[0]["until"]
     return min(until, session.now) if until else None

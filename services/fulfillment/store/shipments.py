@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Integer, Select, bindparam, func, select, tuple_
 
 from services.fulfillment.domain.carrier import Consignment
 from services.fulfillment.domain.shipment import Shipment
@@ -15,6 +15,15 @@ from shared.db.bulk import Session
 
 Position = tuple[datetime, str]
 """Where a page ends: the creation time and id of its last parcel."""
+
+_CONSIGNMENTS = (
+    select(*(shipments.c[name] for name in FACTS), shipments.c.sender, fulfillment_orders.c.recipient)
+    .join(fulfillment_orders, fulfillment_orders.c.order_id == shipments.c.order_id)
+    .where(shipments.c.shipment_id.in_(bindparam("shipment_ids", expanding=True)))
+)
+_NEXT_SERIALS = select(serials.next_value().label("serial")).select_from(
+    func.generate_series(1, bindparam("count", type_=Integer))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +114,7 @@ class Shipments:
 
     async def consignments(self, shipment_ids: Collection[str]) -> dict[str, Consignment]:
         """These parcels as a carrier sees them; an erased recipient is empty."""
-        columns = (*(shipments.c[name] for name in FACTS), shipments.c.sender, fulfillment_orders.c.recipient)
-        query = (
-            select(*columns)
-            .join(fulfillment_orders, fulfillment_orders.c.order_id == shipments.c.order_id)
-            .where(shipments.c.shipment_id.in_(list(shipment_ids)))
-        )
-        rows = await self._session.execute(query)
+        rows = await self._session.execute(_CONSIGNMENTS, {"shipment_ids": list(shipment_ids)})
         return {
             row["shipment_id"]: Consignment(from_row(row), row["sender"], row["recipient"] or {})
             for row in rows
@@ -119,8 +122,8 @@ class Shipments:
 
     async def next_serials(self, count: int) -> list[int]:
         """Numbers that nobody had before and nobody will get again."""
-        query = select(serials.next_value().label("serial")).select_from(func.generate_series(1, count))
-        return [row["serial"] for row in await self._session.execute(query)]
+        rows = await self._session.execute(_NEXT_SERIALS, {"count": count})
+        return [row["serial"] for row in rows]
 
     async def silent_since(self, before: datetime, limit: int) -> list[Shipment]:
         """Parcels on their way and not yet flagged as silent that nobody heard of since `before`; oldest first."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, literal_column, select, update
+from sqlalchemy import Integer, bindparam, delete, func, literal_column, select, update
 
 from services.notifications.domain.delivery import Delivery, State
 from services.notifications.store.tables import deliveries
@@ -12,6 +12,23 @@ from shared.db.bulk import Session
 
 _COLUMNS = tuple(column.name for column in deliveries.columns)
 _QUEUED: Any = literal_column(f"'{State.QUEUED.value}'")
+# The state is a literal, not a parameter: only then a prepared plan can use the partial index.
+_DUE = (deliveries.c.state == _QUEUED) & (deliveries.c.due_at <= bindparam("now"))
+_ANY_DUE = select(deliveries.c.delivery_id).where(_DUE).limit(1)
+_LONGEST_DUE = (
+    select(deliveries.c.delivery_id)
+    .where(_DUE)
+    .order_by(deliveries.c.due_at, deliveries.c.delivery_id)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_CLAIM = (
+    update(deliveries)
+    .where(deliveries.c.delivery_id.in_(select(_LONGEST_DUE.c.delivery_id)))
+    .values(attempts=deliveries.c.attempts + 1, due_at=bindparam("due_again"))
+    .returning(*deliveries.columns)
+)
 
 
 class Deliveries:
@@ -42,8 +59,7 @@ class Deliveries:
 
     async def any_due(self) -> bool:
         """Whether something is to be sent; one look at a small index."""
-        query = select(deliveries.c.delivery_id).where(self._due()).limit(1)
-        return bool(await self._session.execute(query))
+        return bool(await self._session.execute(_ANY_DUE, {"now": self._session.now}))
 
     async def claim(self, limit: int, lease: timedelta) -> list[Delivery]:
         """Take up to `limit` deliveries that are due, longest due first, and count an attempt at each.
@@ -51,26 +67,9 @@ class Deliveries:
         They are not due again until `lease` has passed, which is how a crash in between is healed.
         What another process is claiming at this moment is passed over.
         """
-        due = (
-            select(deliveries.c.delivery_id)
-            .where(self._due())
-            .order_by(deliveries.c.due_at, deliveries.c.delivery_id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("due")
-        )
-        claimed = (
-            update(deliveries)
-            .where(deliveries.c.delivery_id.in_(select(due.c.delivery_id)))
-            .values(attempts=deliveries.c.attempts + 1, due_at=self._session.now + lease)
-            .returning(*deliveries.columns)
-        )
-        rows = await self._session.execute(claimed)
+        now = self._session.now
+        rows = await self._session.execute(_CLAIM, {"now": now, "most": limit, "due_again": now + lease})
         return sorted((_delivery(row) for row in rows), key=lambda row: (row.queued_at, row.delivery_id))
-
-    def _due(self) -> Any:
-        # The state is a literal, not a parameter: only then a prepared plan can use the partial index.
-        return (deliveries.c.state == _QUEUED) & (deliveries.c.due_at <= self._session.now)
 
     async def find(self, delivery_id: str) -> Delivery | None:
         """One delivery, for reading."""

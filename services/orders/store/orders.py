@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import Integer, bindparam, select
 
 from services.orders.domain.attention import needs_person
 from services.orders.domain.deadlines import Windows, next_deadline
@@ -25,6 +25,13 @@ EXPECTED = "expected"
 """The state of a row that is no order: a cancellation that came before it."""
 
 _FACTS = TypeAdapter(Facts)
+_DUE = (
+    select(orders.c.id)
+    .where(orders.c.deadline_at <= bindparam("until"))
+    .order_by(orders.c.deadline_at)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
 _LIGHT = (
     "id", "channel", "external_id", "version", "traceparent", "placed_at", "deadline_at", "currency", "total",
     "fingerprint", "facts",
@@ -84,14 +91,8 @@ class Orders:
 
     async def due(self, until: datetime, limit: int) -> list[str]:
         """Orders whose deadline may lie before `until`, locked; those that others hold are left for later."""
-        query = (
-            select(orders.c.id)
-            .where(orders.c.deadline_at <= until)
-            .order_by(orders.c.deadline_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        return [row["id"] for row in await self._session.execute(query)]
+        rows = await self._session.execute(_DUE, {"until": until, "most": limit})
+        return [row["id"] for row in rows]
 
     async def save(self, changed: Collection[Held], windows: Windows) -> None:
         """Write orders and their timelines: one statement for each set of columns."""
