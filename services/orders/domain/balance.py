@@ -48,7 +48,7 @@ class Account:
         return operation in self.failed.values()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen, as Facts.
 class Balance:
     """The order's money over all its payments."""
 

@@ -51,7 +51,7 @@ class Order:
         """The reservation that counts: the one that was confirmed, else the one with the smallest id."""
         return self.facts.said.reservation or min(self.facts.reservations, default=None)
 
-    @property
+    @worked_out
     def reservation(self) -> Reservation | None:
         """What is held for the order."""
         return self.facts.reservations.get(self.reservation_id) if self.reservation_id else None
