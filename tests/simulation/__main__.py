@@ -115,7 +115,9 @@ def play(seeds: range) -> tuple[int, list[tuple[int, dict[str, str]]]]:
     gc.freeze()  # What was imported is no garbage, and looking through it takes as long as a history.
     with silence():
         for number in seeds:
-            failures = History(script(number)).play().failures
+            history = History(script(number))
+            failures = history.play().failures
+            history.forget()
             if failures:
                 broken.append((number, failures))
     return len(seeds), broken
