@@ -72,11 +72,8 @@ class Decoder:
                 if model.ce_type() in self._routes:
                     raise ValueError(f"two routes hear {model.ce_type()}")
                 self._routes[model.ce_type()] = (model, route)
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics to subscribe to, sorted."""
-        return tuple(sorted({model.topic for model, _ in self._routes.values()}))
+        self.topics = tuple(sorted({model.topic for model, _ in self._routes.values()}))
+        """The topics to subscribe to."""
 
     def decode(self, record: Record) -> Readable | Unreadable:
         """The message in a record, or why it cannot be handled."""

@@ -43,7 +43,7 @@ class Message(Generic[E]):
     tracestate: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen, as Message.
 class Command(Generic[C]):
     """What a person, another system's request or a job asks for. `trace` is the asker's, to be linked."""
 

@@ -62,7 +62,9 @@ class Scan:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # Not frozen: made for every step, and freezing sixteen fields makes that ten times as slow.
 class Shipment:
     """A parcel and all its facts.
 

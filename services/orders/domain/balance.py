@@ -96,19 +96,23 @@ def balance(total: int, facts: Facts, parcels: Sequence[Known]) -> Balance:
     accounts = {key: _account(facts, payment) for key, payment in facts.payments.items()}
     for key, request in facts.said.requests.items():
         _COUNT[request.operation](accounts[request.payment_id], facts, key, request)
-    captured = sum(account.captured for account in accounts.values())
-    capturing = sum(account.capturing for account in accounts.values())
-    refunds = sum(account.refunds for account in accounts.values())
+    captured = capturing = refunds = gifts_made = funds = 0
+    for account in accounts.values():
+        captured += account.captured
+        capturing += account.capturing
+        refunds += account.refunds
+        gifts_made += account.gifts
+        funds += account.funds
     cancelled = facts.said.cancelled is not None
     # What people give comes out of what was paid above the total first; only the rest lowers the cost.
     excess = 0 if cancelled else at_least_zero(captured - total)
     gifts = sum(gift.amount for gift in facts.gifts.values())
     cost = 0 if cancelled else _cost(total, facts, parcels, at_least_zero(gifts - excess))
-    spent = refunds - min(excess, sum(account.gifts for account in accounts.values()))
+    spent = refunds - min(excess, gifts_made)
     kept = captured if cancelled else min(captured, total)
     return Balance(
         accounts=accounts,
-        funds=sum(account.funds for account in accounts.values()),
+        funds=funds,
         captured=captured,
         refunds=refunds,
         cost=cost,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen, as Facts: made for every message.
 class Terms:
     """Who ordered where, and for how much: `total` is in minor units of `currency`, line totals plus shipping."""
 

@@ -12,7 +12,7 @@ from shared.contracts.envelope import Event
 from shared.messaging.message import Command, Message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen, as Facts: made for every message.
 class Entry:
     """A line of the timeline: what was heard or done, by whom, and what was said because of it."""
 
@@ -24,7 +24,7 @@ class Entry:
     said: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Said:
     """What an order says under this version of it, the event to emit (None: to people only), and what caused it."""
 

@@ -150,7 +150,10 @@ def in_order(rows: list[Row], names: Sequence[str]) -> None:
 
 
 def _read(rows: Rows, found: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    read = [{name: row[name] for name in names} for row in found]
+    if names is rows.shape.names:
+        read = [row.copy() for row in found]
+    else:
+        read = [{name: row[name] for name in names} for row in found]
     for name in rows.shape.documents:
         if name in names:
             for row in read:
