@@ -62,7 +62,9 @@ class Purse:
         self.order: str = row["id"]
         self.state: str = row["state"]
         self.total: int = row["total"]
-        self.flagged: bool = row["needs_attention"]
+        resolved = {key.partition(":")[0] for key in facts.get("resolved", {})}
+        # Money that would not move and that a person looked after was moved in another way, or given up.
+        self.with_a_person: bool = row["needs_attention"] or not resolved.isdisjoint(_STUCK)
         self.said: Row = said
         self.payments: Mapping[str, Row] = facts.get("payments", {})
         self.requests: Mapping[str, Row] = said.get("requests", {})
@@ -83,6 +85,9 @@ class Purse:
             and (bool(request.get("gift")) or not by_hand)
             and key not in self.payments.get(request["payment_id"], {}).get("failed", {})
         )
+
+
+_STUCK = frozenset({"capture_failed", "refund_failed", "void_failed", "underpaid"})
 
 
 # --- Orders ----------------------------------------------------------------------------------------------
@@ -289,7 +294,7 @@ def cancelled_pays_everything_back(books: Books) -> Iterator[str]:
     """Of a cancelled order everything that was collected was asked to be paid back, or a person knows."""
     for purse in books.purses:
         captured, asked = purse.sum_of("captured"), purse.refunds_asked()
-        if purse.state == "cancelled" and captured != asked and not purse.flagged:
+        if purse.state == "cancelled" and captured != asked and not purse.with_a_person:
             yield f"order {purse.order}: collected {captured}, asked to pay back {asked}"
 
 
@@ -301,7 +306,7 @@ def completed_costs_what_was_kept(books: Books) -> Iterator[str]:
         if row["origin"] == "customer" and row["value"] is not None:
             returned[row["order_id"]] += row["value"]
     for purse in books.purses:
-        if purse.state != "completed" or purse.flagged:
+        if purse.state != "completed" or purse.with_a_person:
             continue
         captured, given = purse.sum_of("captured"), purse.refunds_asked(by_hand=True)
         excess = min(given, max(0, captured - purse.total))
@@ -325,7 +330,7 @@ def refunds_within_captured(books: Books) -> Iterator[str]:
 def no_authorisation_stays_open(books: Books) -> Iterator[str]:
     """When an order is over, what was authorised is collected or given up, or a person knows."""
     for purse in books.purses:
-        if purse.state not in ("completed", "cancelled") or purse.flagged:
+        if purse.state not in ("completed", "cancelled") or purse.with_a_person:
             continue
         for payment, record in purse.payments.items():
             used = purse.sum_of("captured", payment) + purse.sum_of("voided", payment)
