@@ -111,7 +111,9 @@ async def test_what_comes_while_a_batch_is_in_hand_is_one_batch(
         await release.wait()
         await handler(messages, tx)
 
-    async with tallying(platform, prefix=topic_prefix, change=partial(wrap_handler, around=counts)) as service:
+    async with tallying(
+        platform, prefix=topic_prefix, change=partial(wrap_handler, around=counts)
+    ) as service:
         await topics.say(captured("o", 0))
         await entered.wait()
         for number in range(1, 31):
