@@ -35,6 +35,7 @@ _BATCH_BYTES = 512 * 1024
 _METADATA_SECONDS = 3.0
 _SEND_SECONDS = 10.0
 _IDLE_SESSION_SECONDS = 15
+_SOON_SECONDS = 0.02
 _HASHES_KEPT = 50_000
 
 # Rows of one page, oldest first, as many as fit the memory we give to a page; always at least one. A topic that
@@ -153,8 +154,9 @@ class Relay:
             else:
                 # What this process commits wakes it; only rows that other processes wrote wait for a look: soon
                 # after there was something to send, then ever more rarely.
+                pause = _SOON_SECONDS * 2 ** min(quiet_polls, 10)
                 quiet_polls += 1
-                await _until(self._committed, min(self._idle_poll_seconds, 0.001 * 2 ** min(quiet_polls, 10)))
+                await _until(self._committed, min(self._idle_poll_seconds, pause))
 
     async def _read(self, connection: AsyncConnection[Any]) -> list[Row]:
         cursor = connection.cursor(binary=True)

@@ -35,6 +35,11 @@ def _best(entries: Entries) -> float:
     )
 
 
+def _spread(entries: Entries) -> float:
+    """Orders/s over many SKUs, before and after those of one: tables grow meanwhile, and machines change their pace."""
+    return sum(entries[name]["orders_per_second"] for name in ("closed-1000", "spread-again")) / 2
+
+
 def _soaked(entries: Entries) -> float:
     """The worse of latency (p50) and memory of all services: last minute against the second."""
     slices = [piece for piece in entries["soak"]["over_time"] if piece["figures"]]
@@ -67,7 +72,7 @@ TARGETS = (
     Target("one in flight, p50", lambda e: e["closed-1"]["p50_ms"], None, 30, "ms", at_most=True),
     Target("p99 at 80 % of the maximum, open loop", lambda e: e["open-80"]["p99_ms"], 1000, 300, "ms", at_most=True),
     Target("hot SKU against spread",
-           lambda e: e["hot-sku"]["orders_per_second"] / e["closed-1000"]["orders_per_second"], 0.9, 1.0, "x"),
+           lambda e: e["hot-sku"]["orders_per_second"] / _spread(e), 0.9, 1.0, "x"),
     Target("HTTP intake alone", lambda e: e["http-intake"]["orders_per_second"], 700, 1500, "/s"),
     Target("soak: last minute against the second, p50 and memory", _soaked, 1.2, 1.05, "x", at_most=True),
 )  # fmt: skip
