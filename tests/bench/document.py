@@ -60,11 +60,19 @@ def _targets(targets: Sequence[Mapping[str, Any]]) -> str:
             f"{target['value']:,.2f} {target['unit']}",
             target["must"] or "",
             target["aim"],
-            "aim" if target["aim_met"] else "yes" if target["met"] else "**no**",
+            _verdict(target),
         )
         for target in targets
     ]
     return _table(("what was to be reached", "figure", "must", "aim", "reached"), rows)
+
+
+def _verdict(target: Mapping[str, Any]) -> str:
+    if target["aim_met"]:
+        return "aim"
+    if target["must"] is None:
+        return "below the aim"
+    return "yes" if target["met"] else "**no**"
 
 
 def _scenarios(results: Sequence[Mapping[str, Any]]) -> str:

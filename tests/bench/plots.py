@@ -63,8 +63,11 @@ def split(scenarios: Sequence[Mapping[str, Any]], path: Path) -> Path:
         axes.set(title=system, ylabel="processor ms per order")
         axes.tick_params(axis="x", rotation=75, labelsize=8)
         if found:
-            axes.legend(fontsize=8)
+            axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return _save(figure, path)
+
+
+_ON_DISK = {"table_bytes": "tables", "index_bytes": "indexes"}
 
 
 def soak(entry: Mapping[str, Any], path: Path) -> Path:
@@ -78,13 +81,13 @@ def soak(entry: Mapping[str, Any], path: Path) -> Path:
     for group in slices[0]["rss_mb"]:
         middle.plot(minutes, [piece["rss_mb"][group] for piece in slices], label=group)
     middle.set(ylabel="memory, MB", ylim=(0, None))
-    for key in ("table_bytes", "index_bytes"):
+    for key in _ON_DISK:
         sums = [sum(tables.get(key, 0) for tables in piece["tables"].values()) / 2**20 for piece in slices]
-        lower.plot(minutes, sums, label=key.replace("_bytes", "s"))
+        lower.plot(minutes, sums, label=_ON_DISK[key])
     lower.set(xlabel="minutes", ylabel="on disk, MB", ylim=(0, None))
     for axes in (upper, middle, lower):
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return _save(figure, path)
 
 

@@ -100,7 +100,10 @@ def show(scenarios: Sequence[Mapping[str, Any]], console: Console) -> None:
     if rows:
         console.print("\n[bold]what was to be reached[/]")
     for row in rows:
-        verdict = "[green]aim[/]" if row["aim_met"] else "[yellow]must[/]" if row["met"] else "[red]missed[/]"
+        below = (
+            "below the aim" if row["must"] is None else "[yellow]must[/]" if row["met"] else "[red]missed[/]"
+        )
+        verdict = "[green]aim[/]" if row["aim_met"] else below
         bounds = f"must {row['must'] or '-':<7} aim {row['aim']:<6g}"
         console.print(f"  {row['what']:62} {row['value']:10,.2f} {row['unit']:3} {bounds} {verdict}",
                       highlight=False, soft_wrap=True)  # fmt: skip

@@ -14,12 +14,11 @@ from deploy.demo.play import Played
 from deploy.demo.quiet import Quiet
 from deploy.demo.services import Http
 from deploy.demo.setting_up import load
-from deploy.demo.stage import BUILD
 from deploy.local.progress import shown
 from tests.chaos import plot, report
 from tests.chaos.plan import Plan
 from tests.chaos.pulse import OF, WHOLE
-from tests.chaos.scene import Scene, scene
+from tests.chaos.scene import LOGS, Scene, scene
 from tests.chaos.shop import Flow, Shop
 from tests.chaos.storm import Storm
 from tests.chaos.verdicts import judge
@@ -195,8 +194,8 @@ class Run:
             "platform": scenery.platform.versions,
             "strikes": [asdict(strike) for strike in storm.strikes],
         }
-        report.write(found, BUILD / "chaos.json")
-        plot.draw(scenery.pulse, storm.strikes, BUILD / "chaos.png")
+        report.write(found, LOGS.with_suffix(".json"))
+        plot.draw(scenery.pulse, storm.strikes, LOGS.with_suffix(".png"))
         return found
 
     @property
