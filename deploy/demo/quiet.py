@@ -28,7 +28,10 @@ _GOING_ON = {
 
 
 _WAITING = {
-    "notifications": {"mails to send": "SELECT count(*) FROM deliveries WHERE state IN ('waiting', 'queued')"}
+    "orders": {"deadlines to look at": "SELECT count(*) FROM orders WHERE deadline_at < now()"},
+    "notifications": {
+        "mails to send": "SELECT count(*) FROM deliveries WHERE state IN ('waiting', 'queued')"
+    },
 }
 """What a service has yet to do beside sending its outbox, whatever stage its aggregates are at."""
 

@@ -4,6 +4,7 @@ import fcntl
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ SURROUNDINGS = {
     "OMS_NOTIFICATIONS_SHOP_NAME": "Demo shop",
 }
 """Settings of the services in which a demo differs from production."""
+_TO_BEGIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,15 @@ def stage(report: Report, out: Path, *, keep: bool) -> Iterator[Stage]:
 
 def _strike(platform: Platform, traces: Traces, services: Services | None, made_room: list[str]) -> None:
     """Stop what was started, and start again what made room."""
-    # An interrupt may hit when a thread has just begun: its pool does not know it yet and did not wait for it.
+    # An interrupt may hit when a thread has just begun: its pool does not know it yet and did not wait for it. Or just
+    # before it: then the thread is on the list, and never begins.
+    until = time.monotonic() + _TO_BEGIN_SECONDS
     for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
+        if thread is threading.current_thread() or thread.daemon:
+            continue
+        while not thread.is_alive() and thread in threading.enumerate() and time.monotonic() < until:
+            time.sleep(0.01)
+        if thread.is_alive():
             thread.join()
     if services is not None:
         # Without its servers a service waits for them to come back, with messages to send: here nobody reads them.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import Platform, PlatformError, processes
+from deploy.local.instance import Instance
 from deploy.local.services import Services
 
 pytestmark = pytest.mark.platform
@@ -55,6 +56,8 @@ class Stage:
     def __init__(self, root: Path, platform: Platform) -> None:
         self.root = root
         self.platform = platform
+        # Not the platform's own: the services of other tests may be known there.
+        self.instance = Instance(root / "instance")
         for name in NAMES:
             folder = root / "services" / name
             folder.mkdir(parents=True)
@@ -63,7 +66,7 @@ class Stage:
 
     def behaving(self, how: str | None) -> Services:
         extra = {} if how is None else {"STAND_IN": how}
-        return Services(self.platform, root=self.root, any_port=True, extra=extra)
+        return Services(self.platform, root=self.root, any_port=True, extra=extra, instance=self.instance)
 
 
 @pytest.fixture
@@ -71,8 +74,6 @@ def stage(tmp_path: Path, platform: Platform):
     stage = Stage(tmp_path, platform)
     yield stage
     stage.services.stop(patience=1)
-    with platform.instance.update() as state:
-        state.services.clear()
 
 
 def test_started_services_are_ready_and_say_how_they_are(stage: Stage) -> None:
@@ -100,7 +101,9 @@ def test_changed_code_or_addresses_start_a_service_again(stage: Stage) -> None:
     stage.services.start(NAMES)
     assert stage.services.pid("orders") != orders
     assert stage.services.pid("inventory") == inventory
-    Services(stage.platform, root=stage.root, any_port=True, topic_prefix="other.").start(NAMES)
+    Services(
+        stage.platform, root=stage.root, any_port=True, topic_prefix="other.", instance=stage.instance
+    ).start(NAMES)
     assert stage.services.pid("inventory") != inventory
 
 
@@ -139,7 +142,7 @@ def test_stop_does_not_touch_a_process_that_inherited_the_id(stage: Stage) -> No
     stranger = processes.start(
         ["sleep", "60"], log=stage.root / "stranger.log", folder=stage.root, environment={}
     )
-    with stage.platform.instance.update() as state:
+    with stage.instance.update() as state:
         state.services["orders"].process = processes.ProcessRecord(
             pid=stranger.pid, identity="an earlier life"
         )

@@ -7,6 +7,7 @@ import pytest
 
 from deploy.demo.mailbox import Mailbox
 from deploy.local import Platform
+from deploy.local.instance import Instance
 from deploy.local.services import Services
 from deploy.local.settings import SERVICES
 from deploy.local.topics import apply
@@ -23,8 +24,10 @@ def processes(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> I
     with Sink() as sink, Mailbox(tmp_path_factory.mktemp("mails")) as mailbox:
         extra = surroundings(mailbox, sink)
         services = Services(
-            platform, topic_prefix=prefix, any_port=True, extra=extra, database_urls=databases, patience=300
-        )
+            platform, topic_prefix=prefix, any_port=True, extra=extra, database_urls=databases, patience=300,
+            # Not the platform's own: other tests start services of the same names there.
+            instance=Instance(tmp_path_factory.mktemp("services")),
+        )  # fmt: skip
         try:
             services.start()
             yield Processes(services, databases, prefix, mailbox, sink)
