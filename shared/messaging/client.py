@@ -44,9 +44,8 @@ def _send_or_fail(self: AIOKafkaConnection, request: Any, expect_response: bool 
 AIOKafkaConnection.send = _send_or_fail
 
 
-_HELD_SECONDS = (
-    1.0  # A batch that takes longer (it waits for a database) must not blind the measuring of lag.
-)
+# A batch that takes longer (it waits for a database) must not blind the measuring of lag.
+_HELD_SECONDS = 1.0
 _next_fetches = Fetcher._get_actions_per_node
 
 

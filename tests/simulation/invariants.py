@@ -62,9 +62,8 @@ class Purse:
         self.order: str = row["id"]
         self.state: str = row["state"]
         self.total: int = row["total"]
-        resolved = {key.partition(":")[0] for key in facts.get("resolved", {})}
-        # Money that would not move and that a person looked after was moved in another way, or given up.
-        self.with_a_person: bool = row["needs_attention"] or not resolved.isdisjoint(_STUCK)
+        self.flagged: bool = row["needs_attention"]
+        self.resolved: Mapping[str, Row] = facts.get("resolved", {})
         self.said: Row = said
         self.payments: Mapping[str, Row] = facts.get("payments", {})
         self.requests: Mapping[str, Row] = said.get("requests", {})
@@ -86,8 +85,13 @@ class Purse:
             and key not in self.payments.get(request["payment_id"], {}).get("failed", {})
         )
 
-
-_STUCK = frozenset({"capture_failed", "refund_failed", "void_failed", "underpaid"})
+    def refunds_settled(self) -> int:
+        """Refunds that failed and that a person said to have paid in another way: the matter of each is resolved."""
+        return sum(
+            request["amount"]
+            for key, request in self.requests.items()
+            if f"refund_failed:{key}" in self.resolved
+        )
 
 
 # --- Orders ----------------------------------------------------------------------------------------------
@@ -291,10 +295,15 @@ def shares_add_up(books: Books) -> Iterator[str]:
 
 
 def cancelled_pays_everything_back(books: Books) -> Iterator[str]:
-    """Of a cancelled order everything that was collected was asked to be paid back, or a person knows."""
+    """Of a cancelled order everything that was collected was asked to be paid back, or a person knows.
+
+    What is missing may be at most what failed to be paid back and a person settled in another way.
+    """
     for purse in books.purses:
         captured, asked = purse.sum_of("captured"), purse.refunds_asked()
-        if purse.state == "cancelled" and captured != asked and not purse.with_a_person:
+        missing = captured - asked
+        settled = 0 <= missing <= purse.refunds_settled()
+        if purse.state == "cancelled" and not settled and not purse.flagged:
             yield f"order {purse.order}: collected {captured}, asked to pay back {asked}"
 
 
@@ -306,7 +315,7 @@ def completed_costs_what_was_kept(books: Books) -> Iterator[str]:
         if row["origin"] == "customer" and row["value"] is not None:
             returned[row["order_id"]] += row["value"]
     for purse in books.purses:
-        if purse.state != "completed" or purse.with_a_person:
+        if purse.state != "completed" or purse.flagged:
             continue
         captured, given = purse.sum_of("captured"), purse.refunds_asked(by_hand=True)
         excess = min(given, max(0, captured - purse.total))
@@ -330,7 +339,7 @@ def refunds_within_captured(books: Books) -> Iterator[str]:
 def no_authorisation_stays_open(books: Books) -> Iterator[str]:
     """When an order is over, what was authorised is collected or given up, or a person knows."""
     for purse in books.purses:
-        if purse.state not in ("completed", "cancelled") or purse.with_a_person:
+        if purse.state not in ("completed", "cancelled") or purse.flagged:
             continue
         for payment, record in purse.payments.items():
             used = purse.sum_of("captured", payment) + purse.sum_of("voided", payment)

@@ -62,9 +62,8 @@ class Scan:
     detail: str = ""
 
 
-@dataclass(
-    slots=True
-)  # Not frozen: made for every step, and freezing sixteen fields makes that ten times as slow.
+# Not frozen: made for every step, and freezing sixteen fields makes that ten times as slow.
+@dataclass(slots=True)
 class Shipment:
     """A parcel and all its facts.
 
