@@ -44,7 +44,7 @@ class Demo:
         self.told = ""
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=self.environment, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_at_a_terminal,
         )  # fmt: skip
 
     def until(self, words: str) -> None:
@@ -80,6 +80,11 @@ class Demo:
             if process.info["status"] != psutil.STATUS_ZOMBIE and _is_of(process, self.folder):
                 left.append(f"{process.info['pid']} {' '.join(process.info['cmdline'] or [])[-100:]}")
         return left
+
+
+def _at_a_terminal() -> None:
+    # Whoever runs the tests in the background has switched Ctrl-C off for all that they start, and the demo heeds that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _is_of(process: psutil.Process, folder: Path) -> bool:

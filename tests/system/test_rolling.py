@@ -62,7 +62,9 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     commit = commit_before_newest_migration()
     folder = tmp_path_factory.mktemp("previous")
     with tarfile.open(fileobj=io.BytesIO(git("archive", commit, "services", "shared", "deploy"))) as archive:
-        archive.extractall(folder, filter="data")
+        # The argument of the same name came with 3.11.4.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder)
     for service in SERVICES:
         ours = {
             path.name for path in (ROOT / "services" / service / "store" / "migrations").glob("[0-9]*.py")
