@@ -65,6 +65,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         word = "[green]holds[/]" if found["ok"] else "[red]BROKEN[/]"
         verdicts.add_row(word, name.replace("_", " "), found["detail"])
     console.print(verdicts)
+    if report["error"]:  # Once more, where who reads only the end sees it.
+        console.print(f"\n[red]ended early:[/] {report['error']}", highlight=False, soft_wrap=True)
 
 
 def sound(report: Mapping[str, Any]) -> bool:

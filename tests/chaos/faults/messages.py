@@ -2,14 +2,17 @@
 
 import asyncio
 import secrets
+from contextlib import suppress
 from random import Random
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
 
 from deploy.local.settings import SERVICES
 from tests.chaos.faults.fault import Fault
+from tests.chaos.fleet import NoneFree
 from tests.chaos.scene import Scene
 from tests.chaos.tap import PLANTED
 
@@ -72,9 +75,10 @@ async def rebalanced(scene: Scene, chance: Random) -> str:
             *topics, bootstrap_servers=scene.platform.kafka, group_id=scene.prefix + service,
             enable_auto_commit=False, partition_assignment_strategy=(RangePartitionAssignor,),
         )  # fmt: skip
-        await member.start()
         try:
-            await asyncio.sleep(chance.uniform(1, 3))
+            with suppress(KafkaError):  # Another fault may have taken the broker away.
+                await member.start()
+                await asyncio.sleep(chance.uniform(1, 3))
         finally:
             await member.stop()
         await asyncio.sleep(chance.uniform(0.5, 2))
@@ -84,20 +88,36 @@ async def rebalanced(scene: Scene, chance: Random) -> str:
 async def expired(scene: Scene, chance: Random) -> str:
     """Retention removes everything that everybody has read."""
     admin = AIOKafkaAdminClient(bootstrap_servers=scene.platform.kafka)
-    await admin.start()
     try:
-        read = dict(await scene.heard_up_to())
-        for service in SERVICES:
-            places = [place for place in read if service in _topic(scene, place)]
-            known = await admin.list_consumer_group_offsets(scene.prefix + service, partitions=places)
-            for place in places:
-                read[place] = min(read[place], known[place].offset)
+        await admin.start()
         await admin.delete_records(
-            {place: RecordsToDelete(offset) for place, offset in read.items() if offset > 0}
+            {
+                place: RecordsToDelete(offset)
+                for place, offset in (await _read(scene, admin)).items()
+                if offset > 0
+            }
         )
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        raise NoneFree from error
     finally:
         await admin.close()
     return "messages"
+
+
+async def _read(scene: Scene, admin: AIOKafkaAdminClient) -> dict[TopicPartition, int]:
+    """Up to where everybody has read each partition. Raises NoneFree while a broker just started cannot tell."""
+    read = dict(await scene.heard_up_to())
+    for service in SERVICES:
+        places = [place for place in read if service in _topic(scene, place)]
+        known = await admin.list_consumer_group_offsets(scene.prefix + service, partitions=places)
+        if len(known) < len(places):
+            # aiokafka passes over an error of the whole answer: the coordinator is still loading its groups.
+            raise NoneFree
+        for place in places:
+            read[place] = min(read[place], known[place].offset)
+    return read
 
 
 def _topic(scene: Scene, place: TopicPartition) -> tuple[str, ...]:
