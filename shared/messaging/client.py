@@ -3,12 +3,15 @@
 import time
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import CommitFailedError, KafkaConnectionError
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.message import StreamMessage
+
+log = structlog.get_logger(__name__)
 
 
 class Batch(KafkaAckableMessage):
@@ -24,7 +27,13 @@ class Batch(KafkaAckableMessage):
         """Commit the offset after the last record of each partition."""
         if not self.committed:
             last = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in self.raw_message}
-            await self.consumer.commit(last)
+            try:
+                await self.consumer.commit(last)
+            except CommitFailedError:
+                # As when the process was frozen: whoever has the partitions now reads it again, and inboxes know it.
+                log.warning(
+                    "offsets not committed", reason="partitions went to others", records=len(self.raw_message)
+                )
         await StreamMessage.ack(self)
 
 

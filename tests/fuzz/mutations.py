@@ -89,9 +89,9 @@ class Mutator:
         if isinstance(instead_of, str) and kind < 0.6:
             return self.text() if kind < 0.45 else instead_of + self.text()
         if isinstance(instead_of, int) and not isinstance(instead_of, bool) and kind < 0.4:
-            return self.random.choice(
-                (-instead_of, instead_of + 1, str(instead_of), float(instead_of), 0, 10**12, 2**63)
-            )
+            # What an earlier change made too large for a float comes as the float of its last bits.
+            real = float(instead_of % 2**64)
+            return self.random.choice((-instead_of, instead_of + 1, str(instead_of), real, 0, 10**12, 2**63))
         return self.random.choice(VALUES) if kind < 0.8 else self.text()
 
     def document(self, value: Any, most: int = 3) -> Any:

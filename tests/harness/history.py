@@ -180,6 +180,6 @@ def _value(table: str, column: str, kind: str) -> str:
 _INBOX = """
 INSERT INTO inbox (message_id, consumer, received_at)
 SELECT CASE mod(i, 2) WHEN 0 THEN overlay(m.order_id placing left(md5(i::text), 4) from 20)::uuid
-       ELSE md5(concat(m.n, ' ', i))::uuid END, 'history', m.at
+       ELSE md5(concat(m.name, ' ', m.n, ' ', i))::uuid END, 'history', m.at
 FROM made m CROSS JOIN generate_series(1, %s) i WHERE m.at > now() - make_interval(secs => %s * 86400) ORDER BY m.n
 """
