@@ -1,9 +1,9 @@
 """What the service needs from outside Kafka and PostgreSQL; `adapters` has the real one, `app` hands it in."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from services.inventory.domain.geography import Located
+from shared.value_object import value_object
 
 
 class Gazetteer(Protocol):
@@ -13,7 +13,7 @@ class Gazetteer(Protocol):
         """The most precise position known for an address; None when not even its country is known. Quick."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Ports:
     """The adapters of this service."""
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from services.notifications.domain.contact import Contact
 from services.notifications.domain.mail import Answer, Mail, Rendered
+from shared.value_object import value_object
 
 
 class Unrenderable(Exception):
@@ -45,7 +45,7 @@ class Mailer(Protocol):
         """A connection for the length of a block; raises MailServerAway."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Ports:
     """Handed to the service by `app`."""
 

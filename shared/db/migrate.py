@@ -5,7 +5,6 @@ changes expand first (old code does not notice), and contract in a later release
 """
 
 import time
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.value_object import value_object
+
 _LOCK = 0x6F6D73_0001
 # A change that cannot get its lock at once would queue everybody behind it.
 _LIMITS = "SET lock_timeout = '5s'"
@@ -25,7 +26,7 @@ _OLDEST = "oldest release that may run: revision "
 _OLDEST_SAID = text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')")
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Schema:
     """The revision a database is at and the one this code was written for; `problem` if they do not go together."""
 

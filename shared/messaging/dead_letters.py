@@ -5,7 +5,6 @@ The original never changes. What people do is appended to `dead_letter_actions`:
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -13,9 +12,10 @@ from sqlalchemy import ColumnElement, func, select, update
 from shared.db.bulk import Row, Session
 from shared.messaging.decode import Record
 from shared.messaging.schema import dead_letter_actions, dead_letters
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class DeadLetter:
     """A record that could not be handled, and why; `handler` where one refused it."""
 
@@ -45,7 +45,7 @@ async def park(session: Session, letters: Sequence[DeadLetter]) -> None:
     await session.insert(dead_letters, rows, ignore_duplicates=True)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Selection:
     """Which dead letters: those in `state` (None: any) of which everything that is given is true."""
 
@@ -62,7 +62,7 @@ class Selection:
         return found if self.key is None else [*found, dead_letters.c.key == self.key.encode()]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Letter:
     """A dead letter with everything that was done with it, oldest first."""
 

@@ -12,6 +12,7 @@ from shared.contracts.envelope import Event, FieldError
 from shared.messaging.inbox import inbox_id
 from shared.messaging.message import Invalid, Route
 from shared.telemetry.tracing import valid_tracestate
+from shared.value_object import value_object
 
 Headers = Sequence[tuple[str | None, bytes | None]]
 _LAST_MS = 253_402_200_000_000  # the day before the year 10000, in every time zone
@@ -21,7 +22,7 @@ class Misnamed(tuple[tuple[str, bytes | None], ...]):
     """Headers of which a name is not UTF-8: its bytes stand in it as lone surrogates."""
 
 
-@dataclass(slots=True)  # Not frozen, as Message: made for every message.
+@value_object
 class Record:
     """A message as the broker keeps it; `topic` is without the installation's prefix."""
 
@@ -53,7 +54,7 @@ class Readable:
     tracestate: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Unreadable:
     """A record nobody can handle: `reason` is one of a few codes, `error` names the field and the remedy."""
 

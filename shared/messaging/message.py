@@ -1,17 +1,18 @@
 """The small types that handlers see. A handler reads messages or commands and a transaction, nothing else."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from shared.contracts.envelope import Event, FieldError
+from shared.value_object import value_object
 
 E = TypeVar("E", bound="Event | Invalid", covariant=True)
 C = TypeVar("C", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Invalid:
     """Stands where the event would: a JSON object that does not fit the contract, with all faulty fields.
 
@@ -23,7 +24,7 @@ class Invalid:
     errors: tuple[FieldError, ...]
 
 
-@dataclass(slots=True)  # Not frozen: made for every message, and freezing doubles what that costs.
+@value_object
 class Message(Generic[E]):
     """One message from a topic that this service has not handled before. Nobody changes it.
 
@@ -43,7 +44,7 @@ class Message(Generic[E]):
     tracestate: str = ""
 
 
-@dataclass(slots=True)  # Not frozen, as Message.
+@value_object
 class Command(Generic[C]):
     """What a person, another system's request or a job asks for. `trace` is the asker's, to be linked."""
 
@@ -54,7 +55,7 @@ class Command(Generic[C]):
     tracestate: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Done:
     """A command was carried out, now or earlier under the same key; `body` is the answer."""
 
@@ -63,7 +64,7 @@ class Done:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Refused:
     """A business refusal: an answer, never an error. `code` is stable, `detail` says what to do instead."""
 
@@ -95,7 +96,7 @@ MessageHandler: TypeAlias = Callable[[Sequence[Message[Any]], Any], Awaitable[No
 CommandHandler: TypeAlias = Callable[[Sequence[Command[Any]], Any], Awaitable[Sequence[Outcome]]]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Route:
     """One line of a service's routing table: these events go to this handler."""
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, UnknownMemberIdError
+
+from shared.value_object import value_object
 
 Place = tuple[str, int]
 """Topic (without the installation's prefix) and partition."""
@@ -19,7 +20,7 @@ class GroupInUse(Exception):
     """Processes of the group still run: they would commit over what is set."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Move:
     """What setting a group back does to one partition. `target` is the offset to read next, never after `committed`."""
 

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+
+from shared.value_object import value_object
 
 _CLOCK_MARGIN = timedelta(seconds=1)  # between the broker's clock and the database's
 _LOG_APPEND_TIME = 1
@@ -19,7 +20,7 @@ class Place(Protocol):
     def partition(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Position:
     """How far one partition was read: everything up to the append time `handled` was, `next_offset` is next.
 
@@ -39,7 +40,7 @@ class Position:
         return max(self.handled, now - timedelta(seconds=self.idle) - _CLOCK_MARGIN)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Lag:
     """What one partition holds for us: records, the age of the oldest, since when it stands still (seconds)."""
 
@@ -48,7 +49,7 @@ class Lag:
     still: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Done:
     """The next offset of a partition, the append time of the record before it (0: not known), and since when."""
 
@@ -57,7 +58,7 @@ class Done:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Polled:
     """The last answer to a fetch: its stamp, the look before it came, and that look of the answer before it."""
 

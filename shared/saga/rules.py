@@ -6,14 +6,15 @@ the rules below already know it. Standard library only, so that a domain may use
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from shared.value_object import value_object
 
 F = TypeVar("F")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Rule(Generic[F, T]):
     """When this is so, say that. `say` may give nothing, or several things of one kind."""
 

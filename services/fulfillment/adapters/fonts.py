@@ -1,7 +1,6 @@
 """Text on PDF labels: for each character a font that has it, in the order and with the joins its script wants."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import groupby
@@ -14,6 +13,8 @@ from bidi import algorithm as bidi
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import FILL_NON_ZERO, Canvas
+
+from shared.value_object import value_object
 
 # Most scripts, then Chinese, Japanese, Korean: the first that has a character sets it.
 _KURINTO = ("KurintoSans", "KurintoSansSC", "KurintoSansJP", "KurintoSansKR")
@@ -30,7 +31,7 @@ class Piece(Protocol):
         """Set it with its left end at this place."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Plain:
     """Letters beside each other, from left to right, in a font that the page knows by name."""
 
@@ -47,7 +48,7 @@ class Plain:
         canvas.drawString(x, y, self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Shaped:
     """Letters that join, stack or run from right to left: glyphs with their places, in shares of the font's size."""
 

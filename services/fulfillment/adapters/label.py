@@ -2,18 +2,18 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from babel import Locale
 
 from services.fulfillment.domain.carrier import Consignment
 from services.fulfillment.domain.shipment import Booking
+from shared.value_object import value_object
 
 _COUNTRIES = Locale("en").territories
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Label:
     """The content of a label. `number` is an SSCC; its barcode carries it after the application identifier 00."""
 

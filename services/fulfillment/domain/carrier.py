@@ -1,15 +1,15 @@
 """What this service asks of a carrier. The carriers themselves are in `adapters/`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from services.fulfillment.domain.shipment import Booking, Scan, Shipment
+from shared.value_object import value_object
 
 LabelFormat = Literal["pdf", "zpl"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Consignment:
     """A parcel as a carrier sees it: the goods, from where, to whom. Addresses have the fields of the contract."""
 
@@ -47,7 +47,7 @@ class Carrier(Protocol):
         """What the carrier knows of the parcel; empty for carriers that send their scans unasked."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Ports:
     """What is neither Kafka nor PostgreSQL, handed in by `app.py`."""
 

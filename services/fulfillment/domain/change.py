@@ -1,10 +1,10 @@
 """What a decision is: the new facts, what is to be said about them, and what goes on the timeline."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
 from services.fulfillment.domain.shipment import Scan, Shipment
+from shared.value_object import value_object
 
 
 class Said(Enum):
@@ -18,14 +18,14 @@ class Said(Enum):
     SHORT_PICKED = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Raised:
     """The world is told of an exception, once per scan that says so."""
 
     scan: Scan
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Note:
     """A line of the parcel's timeline; `occurred_at` is the carrier's or the reporter's time, where there is one."""
 
@@ -35,7 +35,7 @@ class Note:
     flagged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Change:
     """A step that may be taken, or that was taken before (then nothing is said or noted)."""
 
@@ -48,7 +48,7 @@ class Change:
         return Change(later.shipment, (*self.says, *later.says), (*self.notes, *later.notes))
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Conflict:
     """A step that contradicts what is known; `detail` says what to do instead."""
 
@@ -56,7 +56,7 @@ class Conflict:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Faulty:
     """A request that can never be right; each fault is a field and its problem."""
 

@@ -1,12 +1,13 @@
 """A fulfilment order: what we know of one order, and the one answer it gets to a cancellation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
 from services.fulfillment.domain.change import Change, Note
 from services.fulfillment.domain.shipment import End, Shipment, Stage
+from shared.value_object import value_object
 
 
 class Answer(StrEnum):
@@ -16,7 +17,7 @@ class Answer(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class FulfilmentOrder:
     """The facts of one order. `trace` is the order's one trace; `version` rises with everything said of it."""
 
@@ -46,7 +47,7 @@ def creates_parcels(before: FulfilmentOrder | None) -> bool:
     return before is None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class CancelAnswer:
     """The one answer. `changes` are the parcels it ends, `parcels` all of the order's, when it says cancelled."""
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
+from shared.value_object import value_object
+
 
 class Stage(IntEnum):
     """How far our own hands got with a parcel; a rank that only rises."""
@@ -23,7 +25,7 @@ class End(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Line:
     """Units of one order line in the parcel; the weight is one unit's in grams, where it is known."""
 
@@ -33,7 +35,7 @@ class Line:
     unit_weight_g: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Missing:
     """Units of a line that the picker did not find."""
 
@@ -42,7 +44,7 @@ class Missing:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Booking:
     """What the carrier answered: who carries the parcel, and under which number."""
 
@@ -51,7 +53,7 @@ class Booking:
     tracking_url: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Scan:
     """One event of the carrier; the same scan id of a parcel is the same scan."""
 

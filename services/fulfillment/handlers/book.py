@@ -1,7 +1,6 @@
 """A packed parcel gets its carrier, its tracking number and thereby its label."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from services.fulfillment.domain import steps
 from services.fulfillment.domain.carrier import Carrier
@@ -10,9 +9,10 @@ from services.fulfillment.domain.shipment import Booking, Shipment
 from services.fulfillment.handlers.steps import Steps, hold, settle
 from services.fulfillment.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Book:
     """A parcel to announce to the carrier."""
 

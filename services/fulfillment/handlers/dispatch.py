@@ -1,7 +1,6 @@
 """The carrier took parcels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.fulfillment.domain import steps
@@ -12,9 +11,10 @@ from services.fulfillment.handlers.book import ask_carrier, with_booking
 from services.fulfillment.handlers.steps import Steps, hold, settle
 from services.fulfillment.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Dispatch:
     """A parcel that left; when, if it was not just now."""
 

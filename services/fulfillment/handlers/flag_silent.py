@@ -1,16 +1,16 @@
 """Nobody heard of a parcel for too long."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from services.fulfillment.domain.tracking import silence
 from services.fulfillment.handlers.steps import Steps, hold, settle
 from services.fulfillment.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class FlagSilent:
     """A parcel without a sign for longer than the setting `silent_days`."""
 

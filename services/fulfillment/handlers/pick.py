@@ -1,15 +1,15 @@
 """The picker says what was found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from services.fulfillment.domain import steps
 from services.fulfillment.handlers.steps import Steps, hold, settle
 from services.fulfillment.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Pick:
     """Units found per line id; None: all of them."""
 

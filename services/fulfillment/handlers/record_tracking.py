@@ -1,15 +1,15 @@
 """Scans that come by HTTP: from carriers without Kafka, from handheld scanners, from people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.fulfillment.handlers.scans import Submitted, Taken, Verdict, merge_scans
 from services.fulfillment.store import Tx
 from shared.contracts.carriers import ShipmentTrackingSubmitted
 from shared.messaging.message import Command, Done, Outcome, Refused
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RecordTracking:
     """One or many scans; `bulk` is answered row by row."""
 

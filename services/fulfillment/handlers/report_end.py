@@ -1,7 +1,6 @@
 """A person says how a parcel ended when the carrier did not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.fulfillment.domain import steps
@@ -11,9 +10,10 @@ from services.fulfillment.domain.tracking import time_fault
 from services.fulfillment.handlers.steps import Steps, hold, settle
 from services.fulfillment.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ReportEnd:
     """A parcel that is lost or came back; when, if not just now, and how that is known."""
 

@@ -1,15 +1,15 @@
 """A person looked at a flagged parcel."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.fulfillment.domain import steps
 from services.fulfillment.handlers.steps import Steps, hold, settle
 from services.fulfillment.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Resolve:
     """What was found out."""
 

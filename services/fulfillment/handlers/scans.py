@@ -1,7 +1,6 @@
 """Merging carriers' scans into parcels, whichever road they came on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
@@ -12,9 +11,10 @@ from services.fulfillment.store import Tx
 from shared.contracts.carriers import ShipmentTrackingSubmitted
 from shared.contracts.envelope import FieldError
 from shared.messaging.message import Command, Message
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Submitted:
     """A scan as it was submitted, with what brought it and who said it."""
 
@@ -23,7 +23,7 @@ class Submitted:
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Taken:
     """The scan is known now; `new` is false if it was known before, or came twice."""
 

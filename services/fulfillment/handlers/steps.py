@@ -5,7 +5,6 @@ row stands alone, so that one contradiction does not keep the others from being 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from services.fulfillment.domain.change import Change, Decision, Faulty
@@ -15,6 +14,7 @@ from services.fulfillment.handlers.views import ShipmentView
 from services.fulfillment.store import Held, Tx
 from shared.contracts.envelope import FieldError
 from shared.messaging.message import Command, Done, Outcome, Refused
+from shared.value_object import value_object
 
 
 class Row(Protocol):
@@ -28,7 +28,7 @@ class Row(Protocol):
 R = TypeVar("R", bound=Row)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Steps(Generic[R]):
     """A step for one or many parcels; `bulk` is answered row by row."""
 

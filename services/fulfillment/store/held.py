@@ -1,13 +1,12 @@
 """What a transaction holds locked, and what it changed."""
 
-from dataclasses import dataclass
-
 from services.fulfillment.domain.change import Change, Note
 from services.fulfillment.domain.order import FulfilmentOrder
 from services.fulfillment.domain.shipment import Shipment
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Entry:
     """A note that becomes a line of a parcel's timeline."""
 

@@ -1,7 +1,6 @@
 """Parcels: held for decisions, searched for people."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from services.fulfillment.domain.shipment import Shipment
 from services.fulfillment.store.shipment_rows import FACTS, from_row, to_new_row, to_row
 from services.fulfillment.store.tables import fulfillment_orders, serials, shipments
 from shared.db.bulk import Session
+from shared.value_object import value_object
 
 Position = tuple[datetime, str]
 """Where a page ends: the creation time and id of its last parcel."""
@@ -26,7 +26,7 @@ _NEXT_SERIALS = select(serials.next_value().label("serial")).select_from(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Filter:
     """Which parcels to list."""
 

@@ -1,13 +1,13 @@
 """Positions of cities, regions and countries, offline, from the countries-states-cities database (ODbL 1.0)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from unicodedata import normalize
 
 from countrystatecity_countries import get_cities_of_state, get_countries, get_states_of_country
 
 from services.inventory.domain.geography import Located, Point, kilometres
+from shared.value_object import value_object
 
 _SAME_PLACE_KM = 50.0
 """Cities of one name this close together are one place for the purpose of sourcing."""
@@ -29,7 +29,7 @@ _OWN_NAMES = {
 _UNDECOMPOSED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class _Country:
     """A country's index; names are in the form of `_plain`."""
 

@@ -1,17 +1,17 @@
 """Changes that people and warehouse systems submit."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Literal
 
 from services.inventory.domain.stock import MOST_UNITS, Book, Cause, Kind, Level, Movement
+from shared.value_object import value_object
 
 Counter = Literal["on_hand", "unavailable"]
 
 _KINDS = {"received": Kind.RECEIVED, "counted": Kind.COUNTED, "found": Kind.COUNTED}
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Adjustment:
     """Change a counter by `delta`; the same id is the same change.
 
@@ -28,7 +28,7 @@ class Adjustment:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Refusal:
     """Why an adjustment is not taken. `code` is stable; `field` names what is at fault."""
 

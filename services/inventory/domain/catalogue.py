@@ -1,13 +1,14 @@
 """What is sold and where it lies: the master data that decisions need."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from shared.value_object import value_object
 
 PlaceKind = Literal["warehouse", "store", "third_party"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Size:
     """Outer size of one unit in millimetres."""
 
@@ -16,7 +17,7 @@ class Size:
     height_mm: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Sku:
     """Something that is sold by the unit; weight and size may be unknown."""
 
@@ -26,7 +27,7 @@ class Sku:
     size: Size | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Place:
     """A warehouse, store or third party. Only an active place ships new orders; what it holds stays held.
 

@@ -1,8 +1,9 @@
 """Where things are, as far as it is known, and how far apart."""
 
-from dataclasses import dataclass
 from math import asin, cos, radians, sin, sqrt
 from typing import Literal, NamedTuple
+
+from shared.value_object import value_object
 
 _EARTH_RADIUS_KM = 6371.0088  # Mean radius, IUGG 1980.
 
@@ -17,7 +18,7 @@ class Point(NamedTuple):
 Precision = Literal["coordinates", "city", "region", "country"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Located:
     """A position and what it was known from."""
 

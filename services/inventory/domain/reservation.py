@@ -6,13 +6,14 @@ one place, has a fate whose rank only rises. The quantities move when a fact is 
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import IntEnum, StrEnum
 from typing import Literal
 from uuid import UUID, uuid5
 
 from services.inventory.domain.sourcing import Allotment, Decision
 from services.inventory.domain.stock import Book, Cause, Kind, Movement
+from shared.value_object import value_object
 
 _RESERVATIONS = UUID("5f0d9a52-6c5e-5b0e-9d43-0a2c7e1b8f61")
 
@@ -47,7 +48,7 @@ _LABELS: Mapping[Fate, Literal["held", "released", "cancelled", "dispatched"]] =
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Parcel:
     """The units of the order at one place. `not_found`: line -> units that the picker did not find."""
 
@@ -57,7 +58,7 @@ class Parcel:
     not_found: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Reservation:
     """The facts of one order. `trace` is the order's one trace; `version` rises with everything said of it."""
 

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from services.inventory.domain.stock import Cause, Kind, Movement
+from shared.value_object import value_object
 
 Disposition = Literal["restock", "quarantine", "scrap"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Returned:
     """Units of a SKU that came back in one condition."""
 

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 from typing import Literal, TypeAlias
 
 from services.inventory.domain.geography import Located, Point, Precision, kilometres
 from services.inventory.domain.stock import Book
+from shared.value_object import value_object
 
 _MOST_CHECKS = 20_000
 """Sets of places x SKUs looked at before the exact search gives way to the greedy one: a few milliseconds."""
@@ -19,7 +19,7 @@ _UNKNOWN_KM = float("inf")
 Rule = Literal["only_choice", "nearest", "most_stock", "lowest_id", "fewest_places", "greedy"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Wanted:
     """An order line: units of a SKU."""
 
@@ -28,7 +28,7 @@ class Wanted:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Allotment:
     """Units of a line that a place ships."""
 
@@ -38,7 +38,7 @@ class Allotment:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Candidate:
     """A place that was looked at: how far it is, if that is known, and its free units of the order's SKUs."""
 
@@ -47,7 +47,7 @@ class Candidate:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Decision:
     """Where an order is shipped from, and why: which rule settled it, and the first of the places looked at.
 
@@ -62,7 +62,7 @@ class Decision:
     destination: Precision | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Lack:
     """A SKU that cannot be promised."""
 

@@ -1,10 +1,11 @@
 """Quantities: levels, the movements that change them, and the book in which a batch decides."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
+
+from shared.value_object import value_object
 
 MOST_UNITS = 10**12
 """More than this of a SKU at one place is a typing error; the contracts carry no larger counts."""
@@ -26,7 +27,7 @@ class Kind(StrEnum):
     SCRAPPED = "scrapped"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Level:
     """Units of one SKU at one place. `reserved` and `unavailable` are parts of `on_hand`, never the same part."""
 
@@ -40,7 +41,7 @@ class Level:
         return self.on_hand - self.reserved - self.unavailable
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Cause:
     """Why a quantity changed: which order, shipment, return or adjustment, who, and in their words."""
 
@@ -51,7 +52,7 @@ class Cause:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Movement:
     """One row of the ledger: `quantity` units moved, and by how much that changed each counter."""
 

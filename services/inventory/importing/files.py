@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel
 
 from services.inventory.api.documents import AdjustmentEntry, PlaceEntry, SkuEntry
 from shared.contracts.envelope import Address, Size
+from shared.value_object import value_object
 
 _INSIDE: Mapping[type[BaseModel], tuple[str, type[BaseModel]]] = {
     SkuEntry: ("size", Size),
@@ -22,7 +22,7 @@ class WrongFile(ValueError):
     """The file cannot be read on from here; says where and why. Rows before were taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Row:
     """One row: its number (the first is 1), what it says or why it cannot be read, and how far the file is read."""
 

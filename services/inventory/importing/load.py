@@ -1,7 +1,6 @@
 """Giving rows to the same handlers that the HTTP API uses, some hundred at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -13,12 +12,13 @@ from shared.contracts.envelope import FieldError
 from shared.db.ids import new_id
 from shared.messaging.message import Command, CommandHandler, Done, Outcome
 from shared.runtime.service import Service
+from shared.value_object import value_object
 
 _AT_ONCE = 500
 _ACTOR = "import"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Answer:
     """What became of a row; `errors` are empty unless it was refused."""
 

@@ -1,16 +1,16 @@
 """Quantities: opened under the locks of their SKUs, saved together with the ledger rows that explain them."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from services.inventory.domain.catalogue import Sku
 from services.inventory.domain.stock import Book, Level, Movement
 from services.inventory.store.catalogue import read_sku
 from services.inventory.store.tables import ledger, skus, stock
 from shared.db.bulk import Row, Session
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Shelf:
     """Some SKUs, locked: those the catalogue knows, their stock, and how often it was told."""
 
@@ -24,7 +24,7 @@ class Shelf:
         return {place_id for sku in self.skus for place_id in self.book.places(sku)}
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class LevelsChanged:
     """A SKU's levels at the places where they changed; `sequence` rises with each change told."""
 

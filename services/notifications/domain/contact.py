@@ -1,10 +1,12 @@
 """Whom to tell about an order, and what is needed to speak about it in words that person knows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Contact:
     """The person behind an order; not `known` until the order itself was heard of.
 

@@ -1,10 +1,11 @@
 """A mail, and what can become of the attempt to hand it over."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from shared.value_object import value_object
 
-@dataclass(frozen=True, slots=True)
+
+@value_object
 class Rendered:
     """A template filled in: what a person reads, in `language` (of the templates, e.g. pt_BR)."""
 
@@ -14,7 +15,7 @@ class Rendered:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Mail:
     """Everything one mail consists of, still as plain values."""
 
@@ -24,12 +25,12 @@ class Mail:
     content: Rendered
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Accepted:
     """The server took the mail; from here on it is the server's."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Refused:
     """The server will never take this mail, or the mail cannot be made.
 
@@ -40,14 +41,14 @@ class Refused:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Deferred:
     """Not this time: it may or may not have been taken, so it is sent again under the same Message-ID."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Unsent:
     """The mail was not tried, because its server, not the mail, was at fault; costs no attempt."""
 

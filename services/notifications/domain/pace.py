@@ -1,13 +1,14 @@
 """The rate limit: moments at which one more mail may go out, shared by all processes."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from shared.value_object import value_object
 
 WINDOW = timedelta(seconds=5)
 """How far ahead moments are given out, so that no process takes more than it can soon use."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Slots:
     """`count` moments from `start` on, `spacing` apart."""
 

@@ -1,15 +1,15 @@
 """The sender asks what to send next."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from services.notifications.domain.contact import Contact
 from services.notifications.domain.delivery import Delivery
 from services.notifications.domain.pace import Slots, free_slots
 from services.notifications.store import Tx
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Claimed:
     """A delivery that is this process's to send, `wait` after it was claimed, for as long as the claim lasts."""
 

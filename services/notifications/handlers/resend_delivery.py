@@ -1,14 +1,14 @@
 """A person wants a delivery sent again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.notifications.domain.delivery import send_again
 from services.notifications.store import Tx
 from shared.messaging.message import Command, Done, Outcome, Refused
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ResendDelivery:
     """Send this one again."""
 

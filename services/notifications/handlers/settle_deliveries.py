@@ -1,16 +1,16 @@
 """The sender reports what became of mails."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from services.notifications.domain.delivery import Delivery, Patience, State, settle
 from services.notifications.domain.mail import Answer, Refused
 from services.notifications.store import Tx
 from shared.contracts.notifications import NotificationFailed, NotificationSent
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Attempt:
     """Attempt number `attempt` in a delivery's `sending`, and what the mail server answered."""
 

@@ -5,7 +5,6 @@ overdue parcel arrived); both are worked out here, nothing is stored but what wa
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from services.orders.domain.balance import at_least_zero
@@ -13,6 +12,7 @@ from services.orders.domain.deadlines import waits
 from services.orders.domain.facts import Flag, Operation, Word
 from services.orders.domain.parcels import ENDS, end_of
 from services.orders.domain.sayings import Put
+from shared.value_object import value_object
 
 if TYPE_CHECKING:
     from services.orders.domain.order import Order
@@ -31,7 +31,7 @@ _FAILED: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Need:
     """A matter that needs a person now. `key` is the same for the same matter."""
 
@@ -41,7 +41,7 @@ class Need:
     action: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Item:
     """A matter that was put before people: `open`, `resolved` by a person, or `passed` by itself."""
 

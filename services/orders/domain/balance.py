@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from services.orders.domain.facts import Facts, Operation, Payment, Request
 from services.orders.domain.parcels import NEVER_ARRIVED, Known, dispatched, end_of
+from shared.value_object import value_object
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class Account:
         return operation in self.failed.values()
 
 
-@dataclass(slots=True)  # Not frozen, as Facts.
+@value_object
 class Balance:
     """The order's money over all its payments."""
 

@@ -1,12 +1,12 @@
 """What an order waits for, and until when."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from services.orders.domain.facts import Facts
 from services.orders.domain.parcels import dispatched, end_of
+from shared.value_object import value_object
 
 if TYPE_CHECKING:
     from services.orders.domain.order import Order
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Kind = Literal["stock", "payment", "hold", "cancel_answer", "shipment", "delivery", "payment_answer"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Windows:
     """How long an order may wait for each thing. Stock and payment end it, the others call a person."""
 
@@ -27,7 +27,7 @@ class Windows:
     payment_answer: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Wait:
     """An order waits for something since a moment; `key` names it within the order."""
 

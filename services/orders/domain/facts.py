@@ -6,10 +6,12 @@ one, whatever came first, and joining again changes nothing. What a fact means i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, Literal
+
+from shared.value_object import value_object
 
 UNASKED = "-"
 """Stands for the request id of a payment operation that nobody asked for, such as a sale."""
@@ -17,7 +19,7 @@ UNASKED = "-"
 Operation = Literal["authorize", "capture", "refund", "void"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Word:
     """Something a person or another system said about an order: who, why and when."""
 
@@ -26,7 +28,7 @@ class Word:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Hold:
     """A reason to wait, and whether it is gone. A hold is on while nobody released it."""
 
@@ -34,7 +36,7 @@ class Hold:
     released: Word | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Share:
     """What a place ships of an order, in money: its allocations' values and its part of the shipping."""
 
@@ -42,7 +44,7 @@ class Share:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Reservation:
     """Stock held for an order: parcel id -> share. Its places are the parcels of the order, heard of or not."""
 
@@ -50,7 +52,7 @@ class Reservation:
     parcels: Mapping[str, Share]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Failure:
     """A payment operation that did not work."""
 
@@ -61,7 +63,7 @@ class Failure:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Payment:
     """The operations of one payment. What was captured, refunded, voided or failed is kept by request id."""
 
@@ -73,7 +75,7 @@ class Payment:
     failed: Mapping[str, Failure] = field(default_factory=dict)
 
 
-@dataclass(slots=True)  # Not frozen, as Facts.
+@value_object
 class Parcel:
     """What was heard of a parcel: each kind of news with the latest moment it was said to have happened.
 
@@ -89,7 +91,7 @@ class Parcel:
     tracking_url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Return:
     """What was heard of a return: `value` is what the goods that came back are worth to the customer."""
 
@@ -101,7 +103,7 @@ class Return:
     value: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Gift:
     """Money that a person decided to pay back by hand, of one payment or of whichever has it."""
 
@@ -110,7 +112,7 @@ class Gift:
     word: Word
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Request:
     """What the payment service was asked for, and which returns and parcels it newly counted."""
 
@@ -124,7 +126,7 @@ class Request:
     gift: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Flag:
     """A matter that was put before a person: what is wrong and what to do about it."""
 
@@ -135,7 +137,7 @@ class Flag:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Said:
     """What we have said about the order. Written under the order's lock, so each is said once."""
 
@@ -154,7 +156,7 @@ class Said:
 _NOTHING = Said()
 
 
-@dataclass(slots=True)  # Not frozen: made for every message, and freezing makes that ten times as slow.
+@value_object
 class Facts:
     """One order's facts. Keys are ids of whatever brought the fact, so that bringing it again changes nothing."""
 

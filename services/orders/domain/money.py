@@ -1,12 +1,12 @@
 """Splitting money so that the parts always add up."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from services.orders.domain.terms import Line
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Units:
     """Units of one line that one place ships."""
 
@@ -15,7 +15,7 @@ class Units:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Split:
     """An order's money over its places, in minor units: `values` aligned with the units, shipping by place.
 

@@ -1,17 +1,17 @@
 """What orders can say: each a value, turned into an event by the handlers."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from services.orders.domain.facts import Operation
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Place:
     """The order was captured."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Cancel:
     """The order is over and nothing of it ships; `reason` is a stable code."""
 
@@ -19,14 +19,14 @@ class Cancel:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Confirm:
     """Ship it, from the places of this reservation."""
 
     reservation_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Recall:
     """Fulfilment is asked to give up the confirmed order."""
 
@@ -34,12 +34,12 @@ class Recall:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Complete:
     """Every parcel came to an end."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Ask:
     """The payment service is asked for an operation of one payment."""
 
@@ -53,7 +53,7 @@ class Ask:
     gift: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Issue:
     """Money went back to the payer."""
 
@@ -64,7 +64,7 @@ class Issue:
     parcels: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Put:
     """A matter is put before a person; said to people only, on no topic."""
 

@@ -1,10 +1,11 @@
 """What was agreed when an order was captured. Never changes."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from shared.value_object import value_object
 
-@dataclass(slots=True)  # Not frozen, as Facts: made for every message.
+
+@value_object
 class Terms:
     """Who ordered where, and for how much: `total` is in minor units of `currency`, line totals plus shipping."""
 
@@ -16,7 +17,7 @@ class Terms:
     placed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Line:
     """One line of an order; `total` is authoritative, in minor units."""
 

@@ -7,12 +7,12 @@ could be personal data. Money is in minor units.
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from services.orders.domain.codes import COUNTRIES, CURRENCIES
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Fault:
     """One faulty field: its path, what is wrong, what would be right."""
 
@@ -21,7 +21,7 @@ class Fault:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class DraftLine:
     """A line as it was submitted."""
 
@@ -33,7 +33,7 @@ class DraftLine:
     total: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class DraftPayment:
     """A payment made before, as it was submitted."""
 
@@ -42,7 +42,7 @@ class DraftPayment:
     captured: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Draft:
     """An order as it was submitted."""
 
@@ -56,7 +56,7 @@ class Draft:
     payments: Sequence[DraftPayment]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Policy:
     """What orders this merchant takes: of which channels, with at most how many lines."""
 

@@ -1,19 +1,18 @@
 """What people and other systems may ask of an order, and what they hear instead when it is too late."""
 
-from dataclasses import dataclass
-
 from services.orders.domain.facts import Facts, Gift, Hold, Operation, Word
 from services.orders.domain.order import Order
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Already:
     """Nothing to do: it is so already. `as_before` says what, for people."""
 
     as_before: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class No:
     """It contradicts what already happened; `instead` says what to do instead."""
 

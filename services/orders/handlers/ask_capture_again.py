@@ -1,15 +1,15 @@
 """POST /orders/{id}/captures: have a failed capture asked for again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.orders.domain import wishes
 from services.orders.handlers.asking import carry_out
 from services.orders.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class AskCaptureAgain:
     """Of one payment, or of all that failed."""
 

@@ -1,15 +1,15 @@
 """POST /orders/{id}/cancel: cancel the whole order while nothing has left its place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.orders.domain import wishes
 from services.orders.handlers.asking import carry_out
 from services.orders.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class CancelOrder:
     """Who cancels is the command's actor."""
 

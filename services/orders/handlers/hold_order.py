@@ -1,15 +1,15 @@
 """POST /orders/{id}/hold and /release: keep an order from being confirmed for a while."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.orders.domain import wishes
 from services.orders.handlers.asking import carry_out
 from services.orders.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class HoldOrder:
     """`hold_id` is the asker's own name of the hold; the same name is the same hold."""
 
@@ -18,7 +18,7 @@ class HoldOrder:
     hold_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ReleaseOrder:
     """Without `hold_id` all holds are released."""
 

@@ -1,16 +1,16 @@
 """Time has come for orders that wait: note which of their deadlines passed, and look at the rules."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.orders.domain.deadlines import kind_of, passed
 from services.orders.domain.facts import Facts
 from services.orders.handlers.settling import settle, speak
 from services.orders.store import Tx
 from shared.messaging.message import Command, Done, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class PassDeadlines:
     """At most so many orders at once."""
 

@@ -1,7 +1,6 @@
 """POST /orders/{id}/refunds: pay back by hand, or have a failed refund asked for again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from services.orders.domain import wishes
@@ -11,9 +10,10 @@ from services.orders.domain.wishes import Answer
 from services.orders.handlers.asking import carry_out
 from services.orders.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RefundByHand:
     """`amount` in minor units; without it, what failed is asked for again. The same `refund_id` is the same refund."""
 

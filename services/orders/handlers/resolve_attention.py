@@ -1,15 +1,15 @@
 """POST /orders/{id}/attention/{attention_id}/resolve: a person has looked after a matter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.orders.domain import wishes
 from services.orders.handlers.asking import carry_out
 from services.orders.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ResolveAttention:
     """Who resolves it is the command's actor, `reason` is how."""
 

@@ -17,6 +17,7 @@ from shared.contracts.channels import OrderBody, OrderSubmitted
 from shared.contracts.envelope import FieldError
 from shared.db.ids import new_id
 from shared.messaging.message import Command, Message
+from shared.value_object import value_object
 
 _BODY = set(OrderBody.model_fields)
 
@@ -43,7 +44,7 @@ class Submission:
         return self.order.channel, self.order.external_id
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Captured:
     """The order stands under this id; `new` when this submission made it so."""
 
@@ -51,14 +52,14 @@ class Captured:
     new: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Faulty:
     """It cannot be an order, for these reasons."""
 
     errors: tuple[FieldError, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Conflict:
     """Another order was captured under the same name before; these fields differ."""
 

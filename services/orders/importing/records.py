@@ -14,7 +14,6 @@ the same or empty.
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import orjson
 
 from shared.contracts.envelope import FieldError
+from shared.value_object import value_object
 
 _ORDER = ("channel", "external_id", "currency", "total", "shipping", "prices_include_tax", "ordered_at")
 _CONTACT = ("name", "email", "phone", "locale")
@@ -54,7 +54,7 @@ class WrongFile(ValueError):
     """The file as a whole cannot be read; says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Submitted:
     """One order of a file: the rows it stands in, its body as it would be sent, and what is already wrong."""
 

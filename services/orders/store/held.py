@@ -10,9 +10,10 @@ from services.orders.domain.order import Order
 from services.orders.domain.sayings import Saying
 from shared.contracts.envelope import Event
 from shared.messaging.message import Command, Message
+from shared.value_object import value_object
 
 
-@dataclass(slots=True)  # Not frozen, as Facts: made for every message.
+@value_object
 class Entry:
     """A line of the timeline: what was heard or done, by whom, and what was said because of it."""
 

@@ -1,6 +1,5 @@
 """Orders to look at, not to decide about."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from services.orders.store.orders import read_order
 from services.orders.store.tables import order_timeline, orders
 from shared.db.bulk import Row, Session
 from shared.db.ids import first_id
+from shared.value_object import value_object
 
 _SUMMARY = (
     orders.c.id, orders.c.channel, orders.c.external_id, orders.c.state, orders.c.version, orders.c.placed_at,
@@ -19,7 +19,7 @@ _SUMMARY = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Filter:
     """Which orders: every condition that is given must hold."""
 
@@ -32,7 +32,7 @@ class Filter:
     needs_attention: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Stage:
     """Open orders of one state: how many, and the longest and the 95th percentile of seconds since they changed."""
 

@@ -1,7 +1,6 @@
 """Orders: claimed by name, held by id, saved in sets."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from services.orders.domain.terms import Terms
 from services.orders.store.held import Held
 from services.orders.store.tables import order_timeline, orders
 from shared.db.bulk import Row, Session
+from shared.value_object import value_object
 
 Name = tuple[str, str]
 """Channel and external id: how other systems name an order."""
@@ -38,7 +38,7 @@ _LIGHT = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Named:
     """A row found by its name; `body` is None while the order is only expected."""
 

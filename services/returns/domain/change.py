@@ -1,9 +1,9 @@
 """What a decision is: the order as it is now and what is said about it, or why not."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from services.returns.domain.order import ReturnableOrder
+from shared.value_object import value_object
 
 
 class Said(Enum):
@@ -14,7 +14,7 @@ class Said(Enum):
     REJECTED = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Change:
     """A step that is taken, or that was taken before (then nothing is said)."""
 
@@ -23,7 +23,7 @@ class Change:
     says: Said | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Fault:
     """A field that stands in the way: what is wrong with it, and what would be right."""
 
@@ -32,14 +32,14 @@ class Fault:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Faulty:
     """A request that can never be right."""
 
     faults: tuple[Fault, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Conflict:
     """A request that contradicts what is known; `detail` says what to do instead."""
 
@@ -48,7 +48,7 @@ class Conflict:
     faults: tuple[Fault, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class TooEarly:
     """A request that may be right later: ask again after `seconds`."""
 

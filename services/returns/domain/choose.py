@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import IntEnum
 
@@ -10,9 +10,10 @@ from services.returns.domain.change import Fault
 from services.returns.domain.order import Allocation, ReturnableOrder
 from services.returns.domain.policy import Policy
 from services.returns.domain.returns import Units
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Wanted:
     """Units a customer wants to send back; without a parcel, those delivered first are meant."""
 
@@ -22,7 +23,7 @@ class Wanted:
     shipment_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Request:
     """What is asked for. The same `reference` of an order is the same return.
 

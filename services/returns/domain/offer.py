@@ -1,13 +1,13 @@
 """What may still come back of an order, until when, and why not."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from services.returns.domain.order import ReturnableOrder
 from services.returns.domain.policy import Policy
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Offer:
     """One allocation as its customer sees it; `why_not` is empty while units may come back without further ado."""
 

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Literal
 
 from services.returns.domain.returns import Origin, Return, Spot, State
+from shared.value_object import value_object
 
 Loss = Literal["lost", "cancelled"]
 """Why a parcel never reaches its customer and does not come back either; orders does not charge it, or pays it back."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Allocation:
     """Units of one line shipped in one parcel, and what they are worth together in minor units."""
 
@@ -29,7 +30,7 @@ class Allocation:
         return self.shipment_id, self.line_id
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Confirmation:
     """What was confirmed: who knows the order by which name, and what ships in which parcel."""
 
@@ -39,7 +40,7 @@ class Confirmation:
     allocations: tuple[Allocation, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ReturnableOrder:
     """The facts of one order and its returns, decided on under one lock.
 

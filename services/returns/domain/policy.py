@@ -1,8 +1,9 @@
 """How long, and for which reasons, customers may send goods back."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+from shared.value_object import value_object
 
 Reason = Literal[
     "not_wanted", "defective", "wrong_item", "size_small", "size_large", "damaged_transit", "late",
@@ -14,7 +15,7 @@ NEWS_SECONDS = 5
 """When to ask again about an order of which only later news arrived: its confirmation is on its way."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Policy:
     """The merchant's terms.
 

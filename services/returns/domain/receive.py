@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from services.returns.domain.change import Change, Conflict, Decision, Fault, Faulty, Said, TooEarly
@@ -10,9 +10,10 @@ from services.returns.domain.order import Allocation, ReturnableOrder
 from services.returns.domain.policy import NEWS_SECONDS
 from services.returns.domain.returns import Origin, Receipt, Rejection, Return, Spot, UnitsBack
 from services.returns.domain.worth import worth
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Found:
     """Units found in the box; without a parcel, those of this return's parcels in the order it names them."""
 
@@ -23,7 +24,7 @@ class Found:
     shipment_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Box:
     """All that came back for one return. Without a place it is the one that shipped the goods."""
 

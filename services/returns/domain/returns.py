@@ -1,8 +1,9 @@
 """A return: units that may come back, and what became of them, as facts that only ever join."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from shared.value_object import value_object
 
 Spot = tuple[str, str]
 """Where units were shipped: the parcel's id and the order line's id."""
@@ -24,7 +25,7 @@ class State(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Units:
     """Units of one line of one parcel that may come back, for one reason."""
 
@@ -40,7 +41,7 @@ class Units:
         return self.shipment_id, self.line_id
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class UnitsBack:
     """Units that came back in one condition and go one way; `value` is what they are worth to the customer."""
 
@@ -58,7 +59,7 @@ class UnitsBack:
         return self.shipment_id, self.line_id
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Receipt:
     """What came back, all at once, and the place where it now is."""
 
@@ -74,7 +75,7 @@ class Receipt:
         return sum(units.value for units in self.units)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Rejection:
     """Why nothing comes of a return."""
 
@@ -83,7 +84,7 @@ class Rejection:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Return:
     """A return and all its facts. It ends as received or as rejected, whichever comes first, never both.
 

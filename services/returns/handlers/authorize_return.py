@@ -1,7 +1,7 @@
 """Somebody wants to send units back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from services.returns.domain.authorize import authorize
 from services.returns.domain.change import Change
@@ -9,9 +9,10 @@ from services.returns.domain.choose import Request
 from services.returns.handlers.answer import settle
 from services.returns.store import Tx
 from shared.messaging.message import Command, Done, Outcome, Refused
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class AuthorizeReturn:
     """The order by our id, or else by its channel and external id."""
 

@@ -1,15 +1,15 @@
 """Nothing comes of a return."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.returns.domain.receive import reject
 from services.returns.handlers.answer import settle, unknown_return
 from services.returns.store import Tx
 from shared.messaging.message import Command, Outcome
+from shared.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RejectReturn:
     """Which return, and why."""
 

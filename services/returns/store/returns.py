@@ -1,7 +1,6 @@
 """Returns: loaded with their orders, searched for people."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, tuple_
@@ -10,12 +9,13 @@ from services.returns.domain.returns import Return, State
 from services.returns.store.return_rows import from_row, to_row
 from services.returns.store.tables import returnables, returns
 from shared.db.bulk import Session
+from shared.value_object import value_object
 
 Position = tuple[datetime, str]
 """Where a page ends: the time of authorisation and the id of its last return."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Filter:
     """Which returns to list."""
 
