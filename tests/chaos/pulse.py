@@ -57,13 +57,16 @@ class Pulse:
         """What is usual when so many orders come per second: what the orders ended so far gave rise to, each."""
         self.usual = {name: rate * sum(bins.values()) / max(1, ended) for name, bins in self._bins.items()}
 
-    def back(self, name: str, since: float) -> float | None:
-        """Seconds from a moment until a window began in which the rate was back, if that was so by now."""
+    def back(self, name: str, since: float, looked: float = 0.0) -> float | None:
+        """Seconds from a moment until a window began in which the rate was back, if that was so by now.
+
+        What was over at the moment `looked` was looked at before and is not again.
+        """
         usual = self.usual.get(name, 0.0)
         if not usual:
             return 0.0
         window = min(_LONGEST, max(_SHORTEST, _FEWEST / usual))
-        start = since
+        start = since + max(0, int((looked - window - since) / BIN)) * BIN
         while start + window <= self.now:
             if self.count(name, start, start + window) >= BACK * usual * window:
                 return start - since

@@ -13,7 +13,7 @@ from tests.chaos.pulse import Pulse
 from tests.chaos.scene import Scene
 
 _PATIENCE = 180.0
-"""Seconds within which the rate must be back."""
+"""Seconds within which the rate must be back; those in which another fault is at work do not count."""
 _LOOK_AGAIN = 0.25
 _ABREAST = 3
 """Faults at work at the same time, at most."""
@@ -123,9 +123,15 @@ class Storm:
                 self._busy.discard(fault.needs)
 
     async def _recovery(self, event: str, since: float) -> float | None:
-        while (back := self.pulse.back(event, since)) is None and self.pulse.now < since + _PATIENCE:
+        calm, looked = 0.0, since
+        while True:
+            now = self.pulse.now
+            back = self.pulse.back(event, since, looked)
+            if back is not None or calm >= _PATIENCE:
+                return back
+            looked = now
             await asyncio.sleep(_LOOK_AGAIN)
-        return back
+            calm += 0.0 if self.under_way else self.pulse.now - now
 
     @property
     def pulse(self) -> Pulse:

@@ -55,3 +55,16 @@ def test_rates_are_of_orders_that_ended(now: list[float]) -> None:
     beat(counts, now, 0, 10, 30)
     counts.at_rate(5.0, ended=100)
     assert counts.usual["x"] == 15.0, "three per order, five orders per second"
+
+
+def test_what_was_looked_at_is_not_looked_at_again_and_nothing_is_overlooked(now: list[float]) -> None:
+    counts = Pulse()
+    beat(counts, now, 0, 20, 10)
+    counts.at_rate(10.0, ended=200)
+    found, looked = [], 20.0
+    for second in range(20, 40):
+        beat(counts, now, second, second + 1, 2 if second < 30 else 10)
+        found.append(counts.back("x", 20.0, looked))
+        looked = float(second + 1)
+    first = next(back for back in found if back is not None)
+    assert first == counts.back("x", 20.0) == pytest.approx(9.75)
