@@ -15,6 +15,13 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="OMS_RETURNS_", frozen=True, extra="ignore")
 
+    # Nobody waits for what is heard here.
+    gather_seconds: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="batches begin no closer together than this: fewer, fuller ones, which cost each message less",
+    )
     http_port: int = Field(8104, ge=0, le=65535, description="port the HTTP API listens on")
     window_days: float = Field(
         30.0, gt=0, le=3650, description="days after a parcel's delivery in which its units may be returned"

@@ -17,25 +17,31 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
-from shared.messaging.client import fetch_again, fetch_nothing
+from shared.messaging.client import fetch_again, fetch_nothing, gathered
 from shared.messaging.decode import Misnamed
 
+_POLL_MS = 100  # How long one look for records waits; records that come meanwhile end it at once.
 _WAIT_MS = 500
 _FETCH_BYTES = 1_048_576  # A first record that is larger comes all the same.
 
 
 async def fetch(
-    consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], wait_ms: int, max_records: int
+    consumer: AIOKafkaConsumer,
+    starts: Mapping[TopicPartition, int],
+    max_records: int,
+    gather_seconds: float = 0.0,
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
     """The next records by partition, at most so many; `starts` are the next offsets of the partitions being read.
 
+    None sooner than `gather_seconds` after the last ones were handed out: they gather at the broker meanwhile.
     Records that the client cannot unpack are among them, their headers as `Misnamed`. Raises what the client raises
     for any other reason.
     """
+    await gathered(consumer, gather_seconds)
     fetch_again(consumer)
     try:
         batches: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
-            timeout_ms=wait_ms, max_records=max_records
+            timeout_ms=_POLL_MS, max_records=max_records
         )
         if batches:
             fetch_nothing(consumer)

@@ -1,5 +1,6 @@
 """Where the Kafka client and FastStream do otherwise than we need; importing this mends it for the whole process."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -65,7 +66,16 @@ def fetch_nothing(consumer: AIOKafkaConsumer) -> None:
     batch. Asked when the batch is settled, the broker answers with everything that came meanwhile: fuller batches,
     and half of the requests, each of which names every partition.
     """
-    consumer._fetcher.held_until = time.monotonic() + _HELD_SECONDS
+    fetcher = consumer._fetcher
+    fetcher.handed_out_at = time.monotonic()
+    fetcher.held_until = fetcher.handed_out_at + _HELD_SECONDS
+
+
+async def gathered(consumer: AIOKafkaConsumer, seconds: float) -> None:
+    """Wait until so long after the last batch was handed out; at once for what comes rarely."""
+    rest = getattr(consumer._fetcher, "handed_out_at", 0.0) + seconds - time.monotonic()
+    if rest > 0:
+        await asyncio.sleep(rest)
 
 
 def fetch_again(consumer: AIOKafkaConsumer) -> None:

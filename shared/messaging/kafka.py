@@ -32,8 +32,6 @@ from shared.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-_POLL_MS = 100  # how long one look for records waits; records that come meanwhile end it at once
-
 
 class MessagesLost(Exception):
     """Retention removed messages that this consumer had not read. Names them; a person must decide."""
@@ -58,6 +56,7 @@ class KafkaSource:
         waiting: Waiting,
         positions_known: Callable[[], Awaitable[Mapping[tuple[str, int], int]]],
         max_records: int,
+        gather_seconds: float,
         session_timeout_ms: int,
         drain_seconds: float,
         client_id: str,
@@ -72,6 +71,7 @@ class KafkaSource:
         self._waiting = waiting
         self._positions_known = positions_known
         self._max_records = max_records
+        self._gather_seconds = gather_seconds
         self._drain_seconds = drain_seconds
         self._metrics = metrics
         self._stopping = False
@@ -157,7 +157,8 @@ class KafkaSource:
         self._progress.in_hand = {}
         self._idle.set()
         try:
-            batches = await fetch(consumer, self._progress.next_offsets(), _POLL_MS, self._max_records)
+            starts_at = self._progress.next_offsets()
+            batches = await fetch(consumer, starts_at, self._max_records, self._gather_seconds)
             if batches:
                 self._idle.clear()
             for partition in batches.keys() - self._progress.done.keys():

@@ -18,6 +18,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatch
 from psycopg import AsyncConnection
 
 from shared.db.engine import connect_alone
@@ -31,6 +33,7 @@ _LOCK_CLASS = 0x6F6D73  # "oms": our class of advisory locks in a service's own 
 _PAGE_ROWS = 1_000
 _PAGE_BYTES = 8 * 1024 * 1024
 _BATCH_BYTES = 512 * 1024
+_COMPRESSED_BYTES = 4 * 1024
 # A page is asked about and sent in less time than its session may be silent.
 _METADATA_SECONDS = 3.0
 _SEND_SECONDS = 10.0
@@ -205,19 +208,15 @@ class Relay:
         counts = dict(
             zip(topics, await asyncio.gather(*(_partitions(producer, t) for t in topics)), strict=True)
         )
-        batches: dict[tuple[str, int], _Batch] = {}
-        for row_id, topic, key, headers, body, _ in rows:
-            if not counts[topic]:
-                continue
-            partition = self._hash(key) % counts[topic]
-            taken = batches.get((topic, partition))
-            if taken is None:
-                taken = batches[topic, partition] = _Batch(topic, partition, producer.create_batch())
-            taken.append(row_id, key.encode(), body, orjson.loads(headers))
+        by_partition: dict[tuple[str, int], list[Row]] = {}
+        for row in rows:
+            _, topic, key, *_ = row
+            if counts[topic]:
+                by_partition.setdefault((topic, self._hash(key) % counts[topic]), []).append(row)
         for topic, count in counts.items():
             if not count:
                 self._set_aside(topic, "the broker knows no such topic, or not to us")
-        return list(batches.values())
+        return [_Batch(topic, partition, found) for (topic, partition), found in by_partition.items()]
 
     def _set_aside(self, topic: str, error: str) -> None:
         _, pauses = self._aside.get(topic, (0.0, backoff(first=1.0, longest=30.0)))
@@ -245,7 +244,6 @@ class Relay:
                 acks="all",
                 max_batch_size=_BATCH_BYTES,
                 max_request_size=2 * 1024 * 1024,
-                compression_type="zstd",
                 request_timeout_ms=int(_SEND_SECONDS * 1000),
             )
             try:
@@ -293,21 +291,23 @@ async def _send(producer: AIOKafkaProducer, batch: "_Batch") -> None:
 class _Batch:
     """The rows of one partition that go in one request; what does not fit waits for the next page."""
 
-    def __init__(self, topic: str, partition: int, builder: Any) -> None:
+    def __init__(self, topic: str, partition: int, rows: Sequence[Row]) -> None:
         self.topic = topic
         self.partition = partition
-        self.builder = builder
+        # To compress a message or two costs every side more than the bytes that it saves.
+        small = sum(len(row[4]) for row in rows) < _COMPRESSED_BYTES
+        self.builder = BatchBuilder(_BATCH_BYTES, 0 if small else DefaultRecordBatch.CODEC_ZSTD)
         self.ids: list[int] = []
         self.traces: list[str] = []
-        self._full = False
+        for row_id, _, key, headers, body, _ in rows:
+            # Once one row does not fit no later one may go either: it would overtake.
+            if not self._append(row_id, key.encode(), body, orjson.loads(headers)):
+                break
 
-    def append(self, row_id: int, key: bytes, body: bytes, headers: Sequence[tuple[str, str]]) -> None:
-        # Once one row did not fit no later one may go either: it would overtake.
-        if self._full:
-            return
+    def _append(self, row_id: int, key: bytes, body: bytes, headers: Sequence[tuple[str, str]]) -> bool:
         encoded = [(name, value.encode()) for name, value in headers]
         if self.builder.append(key=key, value=body, timestamp=None, headers=encoded) is None:
-            self._full = True
-            return
+            return False
         self.ids.append(row_id)
         self.traces += [value for name, value in headers if name == "traceparent"]
+        return True

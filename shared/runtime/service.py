@@ -437,6 +437,7 @@ class Service(Generic[S, C]):
             waiting=self.consumer.waiting,
             positions_known=self._known_offsets,
             max_records=self.settings.batch_records,
+            gather_seconds=self.settings.gather_seconds,
             metrics=self.metrics,
             session_timeout_ms=self.settings.session_timeout_ms,
             drain_seconds=self.settings.drain_seconds,

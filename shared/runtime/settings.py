@@ -33,6 +33,12 @@ class ServiceSettings(BaseSettings):
         0.05, gt=0, le=5, description="how often an idle relay looks for rows"
     )
     batch_records: int = Field(500, ge=1, le=5000, description="most records handled in one transaction")
+    gather_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="batches begin no closer together than this: fewer, fuller ones, which cost each message less",
+    )
     session_timeout_ms: int = Field(10_000, ge=6_000, description="Kafka group session timeout")
     drain_seconds: float = Field(25.0, gt=0, description="longest wait for a batch at a stop or rebalance")
     breaker_limit: int = Field(

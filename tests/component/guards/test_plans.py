@@ -330,12 +330,6 @@ class Taker:
     async def partitions_for(self, _: str) -> set[int]:
         return set(range(6))
 
-    def create_batch(self) -> "Taker":
-        return self
-
-    def append(self, **_: Any) -> bool:
-        return True
-
     async def send_batch(self, *_: Any, **__: Any) -> Awaitable[None]:
         return asyncio.sleep(0)
 

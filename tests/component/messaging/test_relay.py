@@ -3,13 +3,15 @@
 import asyncio
 import signal
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import NotLeaderForPartitionError
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.memory_records import MemoryRecords
 from structlog.testing import capture_logs
 
 from deploy.local import Platform
@@ -293,15 +295,20 @@ async def test_a_commit_wakes_the_relay(
         await until(lambda: empty(service), "it is deleted")
 
 
+def _page(*bodies: bytes) -> relay_module._Batch:
+    rows = [(number, "t", "k", b"[]", body, None) for number, body in enumerate(bodies, 1)]
+    return relay_module._Batch("t", 0, rows)
+
+
 def test_a_page_keeps_the_rest_of_a_partition_for_the_next_one() -> None:
     """Once a row does not fit, no later one of its partition may overtake it, however small."""
+    assert _page(b"small", b"x" * 600_000, b"small").ids == [1]
+    assert _page(b"x" * 600_000, b"small").ids == [1], "the first of a page goes, however large it is"
 
-    class Full:
-        def append(self, *, value: bytes, **_: Any) -> object | None:
-            return None if len(value) > 10 else object()
 
-    batch = relay_module._Batch("t", 0, Full())
-    rows: Sequence[tuple[int, bytes]] = ((1, b"small"), (2, b"much too large"), (3, b"small"))
-    for number, body in rows:
-        batch.append(number, b"k", body, [])
-    assert batch.ids == [1]
+def test_a_message_or_two_are_not_compressed_and_many_are() -> None:
+    """zstd costs more for one message, at its sender, the broker and every reader, than its bytes are worth."""
+    for batch, codec in ((_page(b"one"), 0), (_page(*[b"many " * 20] * 60), DefaultRecordBatch.CODEC_ZSTD)):
+        records = MemoryRecords(bytes(batch.builder._build())).next_batch()
+        assert records.compression_type == codec
+        assert len(list(records)) == len(batch.ids)
