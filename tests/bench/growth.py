@@ -338,7 +338,7 @@ def draw(measured: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes.set_yticks([0.25, 0.5, 1, 2, 4], labels=["0.25x", "0.5x", "1x", "2x", "4x"])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.14))  # The one place without lines.
     figure.tight_layout()
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
