@@ -140,7 +140,7 @@ class _Files:
             return
         self._counted(counts, file, None)
         if counts["refused"]:
-            rows = [json.loads(line) for line in refused.read_text("utf-8").splitlines() if line]
+            rows = [json.loads(line) for line in refused.read_text("utf-8").split("\n") if line]
             told = len(rows) == counts["refused"] and all(row["errors"] for row in rows)
             self._report.check("import", told, f"refused {what} without a reason", file.read_bytes())
 

@@ -112,7 +112,9 @@ def _results(seeds: range, workers: int) -> Iterator[tuple[int, list[tuple[int, 
 def play(seeds: range) -> tuple[int, list[tuple[int, dict[str, str]]]]:
     """Some histories: how many, and those that broke something."""
     broken = []
-    gc.freeze()  # What was imported is no garbage, and looking through it takes as long as a history.
+    # What was imported is no garbage, and looking through it takes as long as a history. A history leaves next to none.
+    gc.freeze()
+    gc.set_threshold(100_000)
     with silence():
         for number in seeds:
             history = History(script(number))

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -87,11 +88,9 @@ class World:
 
     def _new_id(self) -> str:
         """As a UUIDv7: rises with time, and at random within a millisecond."""
-        moment = int(self.now.timestamp() * 1000)
         bits = self.identity.getrandbits(74)
         low = f"{bits & 0x3FFFFFFFFFFFFFFF | 0x8000000000000000:016x}"
-        high = f"{moment:012x}7{bits >> 62:03x}"
-        return f"{high[:8]}-{high[8:12]}-{high[12:]}-{low[:4]}-{low[4:]}"
+        return f"{_milliseconds(self.now)}-7{bits >> 62:03x}-{low[:4]}-{low[4:]}"
 
     def listen(self, reader: Reader) -> None:
         """Another system subscribes."""
@@ -255,6 +254,12 @@ class World:
     def later(self, **time: float) -> None:
         """Time passes."""
         self.now += timedelta(**time)
+
+
+@lru_cache(maxsize=16)  # Time stands still while things happen.
+def _milliseconds(moment: datetime) -> str:
+    digits = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 def _key(item: Any) -> str:
