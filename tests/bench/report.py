@@ -23,6 +23,7 @@ _SETTINGS = (
     "full_page_writes",
     "shared_buffers",
     "max_wal_size",
+    "checkpoint_timeout",
     "autovacuum_naptime",
 )
 

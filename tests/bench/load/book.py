@@ -39,7 +39,7 @@ class Book:
         self._look = asyncio.Event()
         self._requests: set[asyncio.Task[None]] = set()
         self._poll = _pause(settings.in_flight)
-        self._gather = 0.01 if settings.in_flight is None else 0.0
+        self._gather = 0.02 if settings.in_flight is None else 0.0
         self.moved = asyncio.Event()
         """Set whenever an order ended."""
         self.latencies = Latencies()
@@ -85,7 +85,7 @@ class Book:
             self._end(order, time.perf_counter())
 
     async def listen(self) -> None:
-        """Hear what the system says, until cancelled. In an open loop payments are answered every 10 ms, together."""
+        """Hear what the system says, until cancelled. In an open loop payments are answered every 20 ms, together."""
         while True:
             payments: list[Said] = []
             cancels: list[Order] = []

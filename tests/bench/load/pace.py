@@ -8,7 +8,7 @@ from tests.bench.load.book import Book
 from tests.bench.load.settings import LoadSettings, Mark
 from tests.bench.load.wire import Wire
 
-_TICK = 0.01
+_TICK = 0.02
 """Seconds between two submissions of an open loop. The orders that came due meanwhile are sent together, as a channel's
 own producer would do; their clocks started when each was due."""
 _HEAP = 2_000
