@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+import psycopg
+from aiokafka.errors import KafkaError
+
 from tests.chaos.faults import FAULTS, Fault, Impossible
 from tests.chaos.fleet import NoneFree
 from tests.chaos.plan import Plan
@@ -17,6 +20,8 @@ _PATIENCE = 180.0
 _LOOK_AGAIN = 0.25
 _ABREAST = 3
 """Faults at work at the same time, at most."""
+_IN_THE_WAY = (KafkaError, psycopg.OperationalError, OSError, TimeoutError)
+"""What a fault meets when the server that it needs to ask is just away because of another one."""
 _FREE_WITHIN = 60.0
 """Seconds for which a fault looks for something to strike."""
 
@@ -113,9 +118,11 @@ class Storm:
             while True:
                 try:
                     return await fault.strike(self.scene, self.chance)
-                except NoneFree:
+                except (NoneFree, *_IN_THE_WAY) as error:
                     if self.pulse.now > until:
-                        raise
+                        raise NoneFree from error
+                    if not isinstance(error, NoneFree):
+                        self.say(f"{self.pulse.now:6.0f} s  {fault.kind} met {error!r:.200} and tries again")
                     await asyncio.sleep(_LOOK_AGAIN)
         finally:
             self.under_way -= Counter([fault.kind])

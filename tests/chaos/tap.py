@@ -1,5 +1,6 @@
 """Listens to every topic of the run: what the log holds, and copies of some of it sent again."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from random import Random
@@ -53,8 +54,8 @@ class Tap:
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._consumer.stop()
-        await self.producer.stop()
+        # As tasks of their own: a client that stops badly cancels whoever stops it.
+        await asyncio.gather(self._consumer.stop(), self.producer.stop(), return_exceptions=True)
 
     async def listen(self) -> None:
         """Hear until cancelled."""
