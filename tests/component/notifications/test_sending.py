@@ -120,15 +120,14 @@ async def test_the_rate_limit_holds_for_all_processes_together(
     async with notifying(**limited, roles=("consumer",)) as first, wire(platform, topic_prefix) as topics:
         await tell(topics, orders)
         await all_are(first, queued=60)
+        came: list[float] = []
+        mailbox.taken = lambda _: came.append(time.monotonic())
+        began = time.monotonic()
         async with notifying(**limited, roles=("jobs",)), notifying(**limited, roles=("jobs",)):
-            came: list[float] = []
-            mailbox.taken = lambda _: came.append(time.monotonic())
             await all_are(first, sent=60)
-    came.sort()
-    # 60 mails at 20 per second take 59 spaces of 50 ms.
-    assert came[-1] - came[0] > 2.7
-    for start in came:
-        assert sum(start <= moment < start + 1 for moment in came) <= 20 * 1.3
+    # 50 ms for each mail before it: a slow machine makes them later and never earlier, each for itself would be twice as fast.
+    for number, moment in enumerate(sorted(came)):
+        assert moment - began > 0.05 * number
 
 
 async def test_several_senders_share_the_work_and_send_nothing_twice(
