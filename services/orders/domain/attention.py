@@ -80,7 +80,7 @@ def _overdue(order: "Order") -> Iterator[Need]:
         if wait.key in order.facts.passed and wait.kind in _OVERDUE:
             what = wait.kind.replace("_", " ") + (f" of {wait.subject}" if wait.subject else "")
             reason = f"{what} overdue, nothing heard since {wait.since:%Y-%m-%d %H:%M} UTC"
-            yield Need(f"overdue:{wait.key}", "overdue", reason, _OVERDUE[wait.kind])
+            yield Need(wait.matter, "overdue", reason, _OVERDUE[wait.kind])
 
 
 def _failed(order: "Order", payment_id: str, key: str, operation: Operation) -> Need:

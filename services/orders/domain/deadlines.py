@@ -1,10 +1,11 @@
 """What an order waits for, and until when."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from services.orders.domain.facts import Facts
+from services.orders.domain.facts import Facts, Word
 from services.orders.domain.parcels import dispatched, end_of
 from shared.value_object import value_object
 
@@ -29,16 +30,26 @@ class Windows:
 
 @value_object
 class Wait:
-    """An order waits for something since a moment; `key` names it within the order."""
+    """An order waits for something since a moment; `key` names it within the order.
+
+    `turn` counts how often a person was called for it and let it go on.
+    """
 
     kind: Kind
     subject: str
     since: datetime
+    turn: int = 0
 
     @property
     def key(self) -> str:
-        """`kind` or `kind:subject`."""
-        return f"{self.kind}:{self.subject}" if self.subject else self.kind
+        """`kind` or `kind:subject`, and the turn if it is not the first."""
+        name = f"{self.kind}:{self.subject}" if self.subject else self.kind
+        return f"{name}#{self.turn}" if self.turn else name
+
+    @property
+    def matter(self) -> str:
+        """The key under which it is put before people once it is overdue."""
+        return f"overdue:{self.key}"
 
 
 def kind_of(key: str) -> str:
@@ -48,6 +59,19 @@ def kind_of(key: str) -> str:
 
 def waits(order: "Order") -> Iterator[Wait]:
     """Everything the order waits for now."""
+    found = _waits(order)
+    return (_again(wait, order.facts.resolved) for wait in found) if order.facts.resolved else found
+
+
+def _again(wait: Wait, resolved: Mapping[str, Word]) -> Wait:
+    """Who looked and let it wait is called again after as long: no order waits for ever unseen."""
+    word = resolved.get(wait.matter)
+    if word is None:
+        return wait
+    return _again(replace(wait, since=max(wait.since, word.at), turn=wait.turn + 1), resolved)
+
+
+def _waits(order: "Order") -> Iterator[Wait]:
     said, reservation = order.facts.said, order.reservation
     if not order.confirmed and not order.final:
         if reservation is None:

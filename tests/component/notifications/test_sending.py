@@ -125,7 +125,8 @@ async def test_the_rate_limit_holds_for_all_processes_together(
         began = time.monotonic()
         async with notifying(**limited, roles=("jobs",)), notifying(**limited, roles=("jobs",)):
             await all_are(first, sent=60)
-    # 50 ms for each mail before it: a slow machine makes them later and never earlier, each for itself would be twice as fast.
+    # 50 ms for each mail before it: a slow machine makes them later and never earlier. Each process for itself would be
+    # twice as fast.
     for number, moment in enumerate(sorted(came)):
         assert moment - began > 0.05 * number
 

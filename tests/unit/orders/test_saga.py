@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.orders.domain import wishes
+from services.orders.domain.attention import needs_person
 from services.orders.domain.deadlines import Windows, next_deadline, passed, waits
 from services.orders.domain.facts import (
     UNASKED,
@@ -159,6 +160,25 @@ def test_deadlines_are_those_of_what_is_waited_for():
     late = told(Facts(passed={"delivery:a": NOW}), order=order)
     assert [one.kind for one in late[1]] == ["overdue"]
     assert next_deadline(late[0], windows) == NOW + timedelta(minutes=150)
+
+
+def test_who_lets_an_overdue_matter_wait_is_called_again():
+    windows = Windows(*(timedelta(minutes=minutes) for minutes in (30, 60, 90, 120, 150, 180, 210)))
+    held = told(Facts(), RESERVED, Facts(holds={"h": Hold(placed=WORD)}))[0]
+    order, said = told(Facts(passed={"hold:h": NOW}), order=held)
+    assert [(one.key, one.number) for one in said] == [("overdue:hold:h", 1)]
+    for turn in (1, 2):
+        looked = NOW + timedelta(days=turn)
+        resolved = Facts(resolved={said[0].key: Word("ada", "the customer is away", looked)})
+        order, said = told(resolved, order=order)
+        assert said == () and not needs_person(order)
+        assert passed(order, windows, looked + timedelta(minutes=89)) == ("payment",)
+        assert passed(order, windows, looked + timedelta(minutes=90)) == ("payment", f"hold:h#{turn}")
+        order, said = told(Facts(passed={f"hold:h#{turn}": looked}), order=order)
+        assert [(one.key, one.number) for one in said] == [(f"overdue:hold:h#{turn}", turn + 1)]
+        assert needs_person(order)
+    order, _ = told(Facts(holds={"h": Hold(released=WORD)}), order=order)
+    assert not needs_person(order), "what is not waited for any more passed by itself"
 
 
 def test_a_second_end_and_a_second_reservation_are_put_before_a_person():
