@@ -66,16 +66,14 @@ class Storm:
 
     async def _together(self, kinds: Sequence[str], until: float) -> None:
         waiting, tasks = list(kinds), set[asyncio.Task[None]]()
-        striking = Counter[str]()
         try:
-            while waiting and self.pulse.now < until:
+            while (waiting or self.under_way) and self.pulse.now < until:
                 fits = next((kind for kind in waiting if self._fits(FAULTS[kind])), None)
                 if fits is None or self.under_way.total() >= _ABREAST:
                     await asyncio.sleep(_LOOK_AGAIN)
                     continue
                 waiting.remove(fits)
-                striking[fits] += 1
-                tasks.add(asyncio.create_task(self._strike(FAULTS[fits], together=True)))
+                tasks.add(asyncio.create_task(self._strike_or_wait(fits, waiting)))
                 await asyncio.sleep(self.chance.uniform(0.5, 4.0))
                 _raise_first(tasks)
             while tasks:
@@ -86,27 +84,34 @@ class Storm:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _strike_or_wait(self, kind: str, waiting: list[str]) -> None:
+        """What finds nothing to strike has its turn again when all others had theirs."""
+        if not await self._strike(FAULTS[kind], together=True):
+            waiting.append(kind)
+
     def _fits(self, fault: Fault) -> bool:
         return fault.needs not in self._busy
 
-    async def _strike(self, fault: Fault, *, together: bool) -> None:
+    async def _strike(self, fault: Fault, *, together: bool) -> bool:
+        """Strike and wait for the recovery; False if there was nothing to strike."""
         if fault.kind in self.skipped:
-            return
+            return True
         began = self.pulse.now
         try:
             struck = await self._struck(fault)
         except Impossible as reason:
             self.skipped[fault.kind] = str(reason)
             self.say(f"[yellow]SKIPPED[/] {fault.kind}: {reason}")
-            return
+            return True
         except NoneFree:
-            return
+            return False
         strike = Strike(fault.kind, struck, began, self.pulse.now, together or bool(self.under_way))
         self.strikes.append(strike)
         strike.recovery = await self._recovery(fault.pulse(struck), strike.lifted)
         took = "[red]not recovered[/]" if strike.recovery is None else f"back after {strike.recovery:.1f} s"
         held = strike.lifted - strike.began
         self.say(f"{self.pulse.now:6.0f} s  {fault.kind} of {struck}, {held:.1f} s: {took}")
+        return True
 
     async def _struck(self, fault: Fault) -> str:
         """Strike now; a fault that finds nothing to strike looks again for a while. Raises NoneFree, Impossible."""
