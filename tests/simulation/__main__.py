@@ -112,9 +112,10 @@ def _results(seeds: range, workers: int) -> Iterator[tuple[int, list[tuple[int, 
 def play(seeds: range) -> tuple[int, list[tuple[int, dict[str, str]]]]:
     """Some histories: how many, and those that broke something."""
     broken = []
-    # What was imported is no garbage, and looking through it takes as long as a history. A history leaves next to none.
-    gc.freeze()
-    gc.set_threshold(100_000)
+    if not gc.get_freeze_count():
+        # What was imported is no garbage, and looking through it takes as long as a history, which leaves little.
+        gc.freeze()
+        gc.set_threshold(20_000)
     with silence():
         for number in seeds:
             history = History(script(number))
@@ -122,6 +123,7 @@ def play(seeds: range) -> tuple[int, list[tuple[int, dict[str, str]]]]:
             history.forget()
             if failures:
                 broken.append((number, failures))
+    gc.collect()
     return len(seeds), broken
 
 
