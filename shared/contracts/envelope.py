@@ -27,6 +27,19 @@ LineId = Annotated[
 """An order line's id in its channel: visible ASCII without quotes and backslashes, blanks inside allowed."""
 
 
+def as_text(value: object) -> str:
+    """What was sent, as far as a `Text` can repeat it; nothing of lists, objects and numbers that go on for ever."""
+    endless = isinstance(value, int) and abs(value) >= 10**200
+    if endless or not isinstance(value, str | int | float):
+        return ""
+    return printable(str(value))[:200]
+
+
+def printable(text: str) -> str:
+    """A text without what cannot be kept or printed: NUL, other control characters, halves of a character."""
+    return text if text.isprintable() else "".join(letter for letter in text if letter.isprintable())
+
+
 def _short_in_json(text: str) -> str:
     if len(text) + text.count('"') + text.count("\\") > 64:
         raise ValueError("must have at most 64 characters, where quotes and backslashes count twice")

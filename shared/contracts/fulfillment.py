@@ -16,6 +16,7 @@ from shared.contracts.envelope import (
     Sku,
     Text,
     Time,
+    printable,
 )
 
 
@@ -55,7 +56,8 @@ class ShipmentDispatched(ShipmentEvent):
 
     carrier: Code
     tracking_number: Id
-    tracking_url: Annotated[str, Field(max_length=500)]
+    # Taken as it can be kept: to refuse it now would break a contract, and a parcel is not to wait for its link.
+    tracking_url: Annotated[str, Field(max_length=500), AfterValidator(printable)]
     dispatched_at: Time
 
 

@@ -112,6 +112,8 @@ class Decoder:
                 return Unreadable(record, "invalid_event", text)
             event = Invalid(model, body, faults)
         trace, state = needed.get("traceparent"), needed.get("tracestate")
+        if trace is not None and not (trace.isascii() and trace.isprintable()):
+            trace = None  # Rubbish begins a trace of its own: not even a database could keep it.
         return Readable(
             record,
             route,

@@ -75,7 +75,9 @@ class Suite:
         for name, service in self.services.items():
             for table in await self._tables(name):
                 found = await service.rows(
-                    f"SELECT t::text AS row FROM {table} t WHERE t::text LIKE :id ORDER BY 1",
+                    # The clock moves these two: a deadline that lies behind gives way to the next.
+                    "SELECT (to_jsonb(t) - '{changed_at,deadline_at}'::text[])::text AS row"
+                    f" FROM {table} t WHERE t::text LIKE :id ORDER BY 1",
                     id=f"%{self.bystander}%",
                 )
                 rows[f"{name}.{table}"] = [row["row"] for row in found]

@@ -24,7 +24,7 @@ from tests.fuzz.suite import SERVICES, Suite, mark
 
 KIND = "topic"
 _AT_ONCE = 500
-_STRANGERS = {"unknown_order", "unknown_sku"}
+_STRANGERS = {"unknown_order", "unknown_sku", "taken_parcel"}
 """Reasons why a handler may put aside what it can read."""
 _LARGE = 1_400_000
 _NAMES = {"order_id", "shipment_id", "return_id", "external_id", "payment_id", "adjustment_id", "scan_id",

@@ -1,6 +1,6 @@
 """An order is to be shipped: each of its places gets a parcel to pick and pack."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,13 @@ from services.fulfillment.domain.shipment import Line, Shipment
 from services.fulfillment.handlers.events import event
 from services.fulfillment.store import Tx
 from shared.contracts.orders import OrderConfirmed
-from shared.messaging.message import Message
+from shared.messaging.message import Message, Unhandleable
+
+
+class TakenParcel(Unhandleable):
+    """A parcel's id is that of another one. Parked: no order may take over what another one ships."""
+
+    reason = "taken_parcel"
 
 
 async def order_confirmed(messages: Sequence[Message[OrderConfirmed]], tx: Tx) -> None:
@@ -26,7 +32,21 @@ async def order_confirmed(messages: Sequence[Message[OrderConfirmed]], tx: Tx) -
         for number, (parcel, sender) in enumerate(_parcels(message.event, tx.now), start=1):
             created.append((parcel, sender))
             tx.emit(event(Said.CREATED, parcel), trace=message.trace, cause=message, sequence=number)
-    await tx.store.shipments.create(created)
+    taken = await tx.store.shipments.create(created)
+    if taken:
+        raise TakenParcel(_why(taken, messages))
+
+
+def _why(taken: Set[str], messages: Sequence[Message[OrderConfirmed]]) -> dict[str, str]:
+    named = {
+        message.id: sorted(taken & {place.shipment_id for place in message.event.places})
+        for message in messages
+    }
+    return {
+        message_id: f"shipment_id {', '.join(ids)} is another parcel's: ask who confirmed the order, then discard this"
+        for message_id, ids in named.items()
+        if ids
+    }
 
 
 def _parcels(order: OrderConfirmed, now: datetime) -> list[tuple[Shipment, Mapping[str, Any]]]:

@@ -1,5 +1,6 @@
 """Parcels: held for decisions, searched for people."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -42,9 +43,11 @@ class Shipments:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def create(self, parcels: Sequence[tuple[Shipment, Mapping[str, Any]]]) -> None:
-        """New parcels, each with the place that sends it."""
-        await self._session.insert(shipments, [to_new_row(shipment, sender) for shipment, sender in parcels])
+    async def create(self, parcels: Sequence[tuple[Shipment, Mapping[str, Any]]]) -> set[str]:
+        """New parcels, each with the place that sends it; returns the ids that others have already."""
+        rows = [to_new_row(shipment, sender) for shipment, sender in parcels]
+        new = await self._session.insert_missing(shipments, rows, key="shipment_id")
+        return set() if new is None else set(Counter(row["shipment_id"] for row in rows) - Counter(new))
 
     async def order_ids(self, shipment_ids: Collection[str]) -> set[str]:
         """The orders of these parcels; unknown ids are left out."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.inventory.domain.adjustment import Adjustment, Refusal
 from services.inventory.handlers.adjusting import apply_adjustments
 from services.inventory.store import Tx
-from shared.contracts.envelope import FieldError
+from shared.contracts.envelope import FieldError, as_text
 from shared.contracts.inventory import StockAdjustmentRefused
 from shared.contracts.warehouses import StockAdjustmentSubmitted
 from shared.messaging.message import Invalid, Message
@@ -53,11 +53,6 @@ def _refuse(
     tx: Tx,
 ) -> None:
     refused = StockAdjustmentRefused(
-        adjustment_id=_as_text(adjustment_id), sku=_as_text(sku), errors=tuple(errors[:_MOST_ERRORS])
+        adjustment_id=as_text(adjustment_id), sku=as_text(sku), errors=tuple(errors[:_MOST_ERRORS])
     )
     tx.emit(refused, trace=message.trace, cause=message)
-
-
-def _as_text(value: object) -> str:
-    """What was sent as far as a text field can repeat it."""
-    return "".join(letter for letter in str(value if value is not None else "") if letter.isprintable())[:200]

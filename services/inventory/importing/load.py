@@ -8,7 +8,7 @@ from services.inventory.api.bulk import KEYS, Entry, read
 from services.inventory.importing.files import Row
 from services.inventory.settings import Settings
 from services.inventory.store import Store
-from shared.contracts.envelope import FieldError
+from shared.contracts.envelope import FieldError, as_text
 from shared.db.ids import new_id
 from shared.messaging.message import Command, CommandHandler, Done, Outcome
 from shared.runtime.service import Service
@@ -66,7 +66,7 @@ def chunks(rows: Iterable[Row]) -> Iterator[Chunk]:
 
 def name_of(model: type[Entry], row: Row) -> str:
     """What the row is about, as far as it says so."""
-    return str((row.data or {}).get(KEYS[model], ""))
+    return as_text((row.data or {}).get(KEYS[model]))
 
 
 class _Rehearsed(Exception):

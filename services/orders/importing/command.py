@@ -21,7 +21,7 @@ from services.orders.importing.records import Submitted, WrongFile, read
 from services.orders.settings import Settings
 from services.orders.store import Store
 from shared.contracts.channels import OrderSubmitted
-from shared.contracts.envelope import FieldError
+from shared.contracts.envelope import FieldError, as_text
 from shared.db.ids import new_id
 from shared.messaging.decode import field_errors
 from shared.messaging.message import Command, Done, Outcome, Refused
@@ -95,7 +95,7 @@ def _refusals(path: Path | None) -> Iterator[Callable[[Submitted, Refused], None
         rows.writerow(("row", "channel", "external_id", "field", "problem", "remedy"))
 
         def refuse(record: Submitted, outcome: Refused) -> None:
-            name = (record.body.get("channel", ""), record.body.get("external_id", ""))
+            name = (as_text(record.body.get("channel")), as_text(record.body.get("external_id")))
             for error in outcome.errors:
                 rows.writerow((record.row_of(error.field), *name, error.field, error.problem, error.remedy))
 

@@ -18,13 +18,13 @@ def send_back(
     """Opens the return of a parcel that came back; None if that was done.
 
     `contents` are line id, SKU and quantity. The return is worth nothing, because orders pays back the parcel.
-    Its id follows from the parcel's, so that a parcel can never have two.
+    Its id follows from the order's and the parcel's: a parcel can never have two, nor take that of another order's.
     """
     if shipment_id in order.sent_back:
         return None
     origin = Origin.RETURNED_TO_SENDER
     opened = Return(
-        return_id=str(uuid5(_PARCELS, shipment_id)),
+        return_id=str(uuid5(_PARCELS, f"{order.order_id} {shipment_id}")),
         order_id=order.order_id,
         origin=origin,
         units=tuple(

@@ -24,6 +24,20 @@ async def test_each_place_gets_one_parcel_however_often_the_confirmation_comes(w
     assert [(line.line_id, line.quantity) for line in created[0].lines] == [("l0", 1), ("l1", 2)]
 
 
+async def test_an_order_that_names_another_ones_parcel_is_parked_and_no_other_is(world: World) -> None:
+    first, thief, honest = confirmed(), confirmed(), confirmed()
+    [parcel] = await world.ship(first)
+    taken = thief.places[0].model_copy(update={"shipment_id": parcel})
+    await world.topics.say(thief.model_copy(update={"places": (taken,)}))
+    await world.topics.say(honest)
+    await world.quiet()
+    [letter] = await world.service.rows("SELECT reason, error FROM dead_letters")
+    assert letter["reason"] == "taken_parcel" and parcel in letter["error"]
+    assert (await world.get(f"/shipments/{parcel}"))["order_id"] == first.order_id
+    assert len(world.told(ShipmentCreated, order_id=honest.order_id)) == 1
+    assert not world.told(ShipmentCreated, order_id=thief.order_id)
+
+
 async def test_a_parcel_goes_from_created_to_dispatched_and_every_step_can_be_repeated(world: World) -> None:
     [parcel] = await world.ship(confirmed())
     steps = [("pick", "picked", None), ("pack", "packed", {"weight_g": 900}), ("book", "packed", None)]

@@ -1,5 +1,6 @@
 """May these units come back?"""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -164,6 +165,12 @@ class TestWithoutAParcel:
         assert done(ask(change.order, want(2)))
         refusal = ask(change.order, want(1, parcel="p2"))
         assert isinstance(refusal, Conflict) and refusal.code == "nothing_left"
+
+    def test_a_parcel_that_two_orders_name_opens_a_return_of_each(self) -> None:
+        """Whoever names another order's parcel takes nothing from it and stops nothing."""
+        orders = self.order(), replace(self.order(), order_id="o2")
+        opened = [send_back(order, "p2", [("l1", "sku-l1", 2)], NOW) for order in orders]
+        assert len({change.return_id for change in opened if change is not None}) == 2
 
 
 class TestReference:
