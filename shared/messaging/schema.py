@@ -145,6 +145,33 @@ def create_purge_indexes(op: Any) -> None:
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {table}_{column}")
 
 
+def skip_statistics_of_documents(op: Any) -> None:
+    """Let ANALYZE pass by the columns that hold whole documents; `op` is Alembic's.
+
+    Nothing searches inside them, and reading 30,000 of them out of line for a statistic that no plan uses took
+    a tenth of PostgreSQL's time on growing tables.
+    """
+    for table, column in _documents(op):
+        op.execute(f'ALTER TABLE "{table}" ALTER COLUMN "{column}" SET STATISTICS 0')
+
+
+def restore_statistics_of_documents(op: Any) -> None:
+    """Undo `skip_statistics_of_documents`."""
+    for table, column in _documents(op):
+        op.execute(f'ALTER TABLE "{table}" ALTER COLUMN "{column}" SET STATISTICS -1')
+
+
+def _documents(op: Any) -> list[tuple[str, str]]:
+    return [
+        (table, column)
+        for table, column in op.get_bind().exec_driver_sql(
+            """SELECT table_name, column_name FROM information_schema.columns
+               WHERE table_schema = current_schema() AND data_type IN ('json', 'jsonb', 'bytea')
+               ORDER BY table_name, column_name"""
+        )
+    ]
+
+
 def drop_messaging_tables(op: Any) -> None:
     """Undo `create_messaging_tables`."""
     _OWN.drop_all(op.get_bind(), tables=list(_FIRST), checkfirst=False)
