@@ -95,7 +95,8 @@ def test_no_statistics_are_taken_of_documents(platform: Platform, service: str) 
     with engine.connect() as connection:
         analyzed = connection.execute(
             text(
-                """SELECT attrelid::regclass || '.' || attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+                """SELECT attrelid::regclass || '.' || attname
+                   FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
                    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
                      AND atttypid IN ('json'::regtype, 'jsonb'::regtype, 'bytea'::regtype)
                      AND attnum > 0 AND NOT attisdropped AND attstattarget IS DISTINCT FROM 0"""
