@@ -23,7 +23,7 @@ from services.orders.store.listing import Filter
 from services.orders.views import summary, whole
 from shared.contracts.channels import OrderSubmitted
 from shared.contracts.envelope import Code, ExternalId, Id, Money, Text, Time
-from shared.messaging.decode import field_errors
+from shared.contracts.field_errors import field_errors
 from shared.runtime.http import Context, problem, respond
 from shared.runtime.limits import intake
 from shared.runtime.service import Service

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from shared.contracts.envelope import Event, FieldError
+from shared.contracts.envelope import Event
+from shared.contracts.field_errors import field_errors
 from shared.messaging.inbox import inbox_id
 from shared.messaging.message import Invalid, Route
 from shared.telemetry.tracing import valid_tracestate
@@ -124,33 +125,6 @@ class Decoder:
             sender_id=needed["ce_id"],
             tracestate=valid_tracestate(state, trace) if state else "",
         )
-
-
-def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
-    """All faulty fields of a contract or request, each with its path, the problem and what would be right.
-
-    Never quotes the value: it may be personal data. At most 100 are named.
-    """
-    return tuple(
-        FieldError(
-            field=".".join(str(part) for part in fault["loc"])[:200] or "(body)",
-            problem=fault["msg"][:400],
-            remedy=REMEDIES.get(fault["type"], ""),
-        )
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)[:100]
-    )
-
-
-REMEDIES = {
-    "missing": "add this field",
-    "int_type": "send a whole number; money is in minor units",
-    "json_invalid": "send valid JSON in UTF-8",
-    "extra_forbidden": "remove this field",
-    "too_long": "send fewer entries",
-    "string_too_long": "shorten this text",
-    "string_pattern_mismatch": "use only the characters that this field allows",
-    "timezone_aware": "add an offset, e.g. 2026-01-31T12:00:00Z",
-}
 
 
 def _needed(headers: Headers) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from shared.contracts.envelope import FieldError
-from shared.messaging.decode import REMEDIES
+from shared.contracts.field_errors import in_words
 from shared.messaging.message import Done, Outcome
 from shared.messaging.retry import transient
 from shared.runtime.limits import ClientRate
@@ -152,27 +152,24 @@ def create_app(title: str, version: str, description: str = "") -> FastAPI:
 
 async def _faulty_fields(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    errors = [
-        FieldError(
-            field=_field(fault),
-            problem=str(fault["msg"])[:400],
-            remedy=REMEDIES.get(str(fault["type"]), ""),
-        )
-        for fault in error.errors()[:100]
-    ]
+    errors = in_words(error.errors(), within="body")
     return problem(422, "faulty_fields", f"{len(errors)} faulty field(s); see errors", errors)
 
 
-def _field(fault: Mapping[str, Any]) -> str:
-    if fault["type"] == "json_invalid":
-        return "(body)"  # Its location is a character.
-    return ".".join(str(part) for part in fault["loc"] if part != "body")[:200] or "(body)"
-
-
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     code = _TITLES.get(error.status_code, "error").lower().replace(" ", "_")
-    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+    detail, headers = str(error.detail), error.headers
+    if detail == "Not Found":  # The framework's own; a route that looks in vain says what it looked for.
+        detail = "Nothing answers at this address; /docs lists what does."
+    elif error.status_code == 405:
+        # The framework names the methods of the first route of this address only.
+        path = getattr(request.scope.get("route"), "path", "")
+        methods = sorted(name.upper() for name in request.app.openapi()["paths"].get(path, ()))
+        if methods:
+            headers = {"Allow": ", ".join(methods)}
+        detail = f"Use one of these methods here: {(headers or {}).get('Allow', '')}"
+    return problem(error.status_code, code, detail, headers=headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -115,7 +115,7 @@ def play(seeds: range) -> tuple[int, list[tuple[int, dict[str, str]]]]:
     if not gc.get_freeze_count():
         # What was imported is no garbage, and looking through it takes as long as a history, which leaves little.
         gc.freeze()
-        gc.set_threshold(20_000)
+        gc.disable()
     with silence():
         for number in seeds:
             history = History(script(number))

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from services.inventory.api.documents import AdjustmentEntry, PlaceEntry, SkuEntry
 from shared.contracts.envelope import FieldError
-from shared.messaging.decode import field_errors
+from shared.contracts.field_errors import field_errors
 from shared.messaging.message import CommandHandler, Done
 from shared.runtime.http import RequestContext, respond
 from shared.runtime.service import Service

@@ -22,8 +22,8 @@ from services.orders.settings import Settings
 from services.orders.store import Store
 from shared.contracts.channels import OrderSubmitted
 from shared.contracts.envelope import FieldError, as_text
+from shared.contracts.field_errors import field_errors
 from shared.db.ids import new_id
-from shared.messaging.decode import field_errors
 from shared.messaging.message import Command, Done, Outcome, Refused
 from shared.runtime.service import Service
 from shared.runtime.settings import load

@@ -81,6 +81,12 @@ async def test_every_faulty_field_is_named_at_once_over_http(world: World) -> No
     assert all(error["problem"] for error in answer.json()["errors"])
 
 
+async def test_a_wrong_method_is_told_every_right_one(world: World) -> None:
+    answer = await world.service.http.delete("/orders")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert "GET, POST" in answer.json()["detail"]
+
+
 async def test_every_faulty_field_is_named_at_once_by_topic(world: World) -> None:
     external_id = f"T-{new_id()}"
     body = say.body(say.order(external_id)) | FAULTY
