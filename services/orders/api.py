@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, WrapValidator
 
 from services.orders.answers import Page, Whole
 from services.orders.domain.saga import State
@@ -24,13 +24,26 @@ from services.orders.views import summary, whole
 from shared.contracts.channels import OrderSubmitted
 from shared.contracts.envelope import Code, ExternalId, Id, Money, Text, Time
 from shared.contracts.field_errors import field_errors
-from shared.runtime.http import Context, problem, respond
+from shared.runtime.http import Body, Context, problem, respond
 from shared.runtime.limits import intake
 from shared.runtime.service import Service
 
 OrderId = Annotated[
     str, Path(min_length=1, max_length=64, pattern=r"^[!-~]+$", description="our id of the order")
 ]
+
+
+def _exactly(value: Any, _: Any) -> OrderSubmitted:
+    return OrderSubmitted.model_validate(value, extra="forbid")
+
+
+SubmittedOrder = Annotated[
+    OrderSubmitted,
+    WrapValidator(_exactly),
+    Field(description="fields that are not known are refused, at any depth"),
+]
+"""Readers of topics ignore what they do not know; who sends a misspelt field over HTTP is still there to be told."""
+
 Reason = Annotated[Text, Field(min_length=1, description="why, for the timeline")]
 
 
@@ -50,34 +63,34 @@ class Taken(BaseModel):
     detail: str | None = None
 
 
-class Cancel(BaseModel):
+class Cancel(Body):
     """Cancel the whole order."""
 
     reason: Reason
 
 
-class Hold(BaseModel):
+class Hold(Body):
     """Keep the order from being confirmed; the same `hold_id` is the same hold."""
 
     reason: Reason
     hold_id: Id | None = None
 
 
-class Release(BaseModel):
+class Release(Body):
     """Release one hold, or all."""
 
     reason: Reason = "released"
     hold_id: Id | None = None
 
 
-class CaptureAgain(BaseModel):
+class CaptureAgain(Body):
     """Ask again for failed captures: of one payment, or of all."""
 
     reason: Reason = "asked again"
     payment_id: Id | None = None
 
 
-class Refund(BaseModel):
+class Refund(Body):
     """Pay back by hand. Without `amount`, failed refunds are asked for again; the same `refund_id` counts once."""
 
     reason: Reason
@@ -86,7 +99,7 @@ class Refund(BaseModel):
     refund_id: Id | None = None
 
 
-class Resolve(BaseModel):
+class Resolve(Body):
     """How the matter was settled. Who did it is the header X-Actor."""
 
     reason: Reason
@@ -112,7 +125,7 @@ def _intake(service: Service[Store, Settings]) -> APIRouter:
         responses={200: {"model": Placed}},
         dependencies=[intake(service.overload)],
     )
-    async def place(order: OrderSubmitted, context: Context) -> Response:
+    async def place(order: SubmittedOrder, context: Context) -> Response:
         """Capture an order: 202 with its id, readable at once; 200 with the same id for the same order again."""
         return respond(await service.command(place_order, order, request=context))
 
@@ -232,7 +245,7 @@ def _every_fault(settings: Settings) -> type[APIRoute]:
 
 def _refusal(body: dict[str, Any], settings: Settings) -> Response | None:
     try:
-        OrderSubmitted.model_validate(body)
+        _exactly(body, None)
     except ValidationError as broken:
         errors = faulty_fields_of(body, field_errors(broken), settings.policy)
         return problem(422, "faulty_fields", f"{len(errors)} faulty field(s); see errors", errors)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from services.returns.domain.choose import Request, Wanted
 from services.returns.domain.policy import Reason
@@ -21,6 +21,7 @@ from shared.contracts.envelope import (
     Text,
 )
 from shared.contracts.returns import Disposition
+from shared.runtime.http import Body
 
 Condition = Literal["new", "opened", "used", "damaged", "defective", "wrong_item"]
 """What units look like; units that are missing are left out instead."""
@@ -28,13 +29,7 @@ Condition = Literal["new", "opened", "used", "damaged", "defective", "wrong_item
 RejectionReason = Annotated[Text, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
-class Form(BaseModel):
-    """A request body; a field nobody knows is a mistake worth hearing of."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class WantedUnits(Form):
+class WantedUnits(Body):
     """Units a customer wants to send back."""
 
     line_id: LineId
@@ -45,7 +40,7 @@ class WantedUnits(Form):
     )
 
 
-class NewReturn(Form):
+class NewReturn(Body):
     """A request to send units back, of an order named by `order_id` or by `channel` and `external_id`."""
 
     order_id: Id | None = None
@@ -73,7 +68,7 @@ class NewReturn(Form):
         return AuthorizeReturn(Request(units, self.reference, self.goodwill), self.order_id, name)
 
 
-class FoundUnits(Form):
+class FoundUnits(Body):
     """Units found in the box and accepted."""
 
     line_id: LineId
@@ -85,7 +80,7 @@ class FoundUnits(Form):
     )
 
 
-class OpenedBox(Form):
+class OpenedBox(Body):
     """All that came back for one return. What is left out is worth nothing and may be returned again."""
 
     place_id: Id | None = Field(
@@ -108,13 +103,13 @@ class NamedBox(OpenedBox):
     return_id: Id
 
 
-class ManyBoxes(Form):
+class ManyBoxes(Body):
     """Boxes of a delivery, each of another return."""
 
     boxes: Annotated[list[NamedBox], Field(min_length=1, max_length=500)]
 
 
-class Reject(Form):
+class Reject(Body):
     """Why nothing comes of a return."""
 
     reason: RejectionReason

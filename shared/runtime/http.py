@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi_offline import FastAPIOffline
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from shared.contracts.envelope import FieldError
@@ -69,6 +69,12 @@ _TITLES = {
     415: "Unsupported media type", 422: "Faulty fields", 429: "Too many requests", 500: "Internal error",
     503: "Unavailable",
 }  # fmt: skip
+
+
+class Body(BaseModel):
+    """The base of request bodies: a field nobody knows is refused, since a misspelt one would be lost unseen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)

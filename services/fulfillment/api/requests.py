@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from services.fulfillment.handlers.dispatch import Dispatch
 from services.fulfillment.handlers.pack import Pack
 from services.fulfillment.handlers.pick import Pick
 from shared.contracts.carriers import ShipmentTrackingSubmitted
 from shared.contracts.envelope import MAX_ALLOCATIONS, Count, Id, LineId, Text, Time
+from shared.runtime.http import Body
 
 MOST_ROWS = 500
 """Rows a bulk request may have."""
@@ -17,20 +18,14 @@ Weight = Annotated[int, Field(ge=1, le=10_000_000, strict=True, description="gro
 When = Annotated[Time | None, Field(description="when it happened, with its UTC offset; now if left out")]
 
 
-class Request(BaseModel):
-    """The base of all bodies."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PickedLine(Request):
+class PickedLine(Body):
     """How many units of a line were found."""
 
     line_id: LineId
     picked: Count
 
 
-class PickBody(Request):
+class PickBody(Body):
     """What was found. Without `lines` everything was; with them every line of the parcel must be named.
 
     Less than asked for is a short pick: the parcel is cancelled and what was found goes back on the shelf.
@@ -51,7 +46,7 @@ class PickBody(Request):
         return Pick(shipment_id, found)
 
 
-class PackBody(Request):
+class PackBody(Body):
     """A closed parcel."""
 
     weight_g: Weight | None = None
@@ -61,7 +56,7 @@ class PackBody(Request):
         return Pack(shipment_id, self.weight_g)
 
 
-class DispatchBody(Request):
+class DispatchBody(Body):
     """A parcel that left."""
 
     at: When = None
@@ -71,14 +66,14 @@ class DispatchBody(Request):
         return Dispatch(shipment_id, self.at)
 
 
-class EndBody(Request):
+class EndBody(Body):
     """How a parcel ended, as far as our own people know."""
 
     at: When = None
     reason: Text = ""
 
 
-class ResolveBody(Request):
+class ResolveBody(Body):
     """What came out of looking at a flagged parcel."""
 
     why: Annotated[Text, Field(min_length=1)]
@@ -102,37 +97,37 @@ class DispatchRow(DispatchBody):
     shipment_id: Id
 
 
-class BookRow(Request):
+class BookRow(Body):
     """One parcel of a bulk booking."""
 
     shipment_id: Id
 
 
-class BulkPick(Request):
+class BulkPick(Body):
     """Parcels that were picked."""
 
     shipments: Annotated[tuple[PickRow, ...], Field(min_length=1, max_length=MOST_ROWS)]
 
 
-class BulkPack(Request):
+class BulkPack(Body):
     """Parcels that were packed."""
 
     shipments: Annotated[tuple[PackRow, ...], Field(min_length=1, max_length=MOST_ROWS)]
 
 
-class BulkBook(Request):
+class BulkBook(Body):
     """Parcels that need labels."""
 
     shipments: Annotated[tuple[BookRow, ...], Field(min_length=1, max_length=MOST_ROWS)]
 
 
-class BulkDispatch(Request):
+class BulkDispatch(Body):
     """Parcels that left."""
 
     shipments: Annotated[tuple[DispatchRow, ...], Field(min_length=1, max_length=MOST_ROWS)]
 
 
-class BulkTracking(Request):
+class BulkTracking(Body):
     """Scans of carriers, in the order in which they were made."""
 
     scans: Annotated[tuple[ShipmentTrackingSubmitted, ...], Field(min_length=1, max_length=MOST_ROWS)]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from services.inventory.domain.adjustment import Adjustment
 from services.inventory.domain.catalogue import Place, Size, Sku
@@ -12,6 +12,7 @@ from shared.contracts.envelope import Address, Count, FieldError, Id, LineId, Sh
 from shared.contracts.envelope import Size as SaidSize
 from shared.contracts.envelope import Sku as SkuId
 from shared.contracts.warehouses import Reason
+from shared.runtime.http import Body
 
 MOST_ROWS = 1_000
 """Rows of one bulk request."""
@@ -19,13 +20,7 @@ MOST_ROWS = 1_000
 T = TypeVar("T")
 
 
-class Document(BaseModel):
-    """A field that is not known is a typing error, not something to ignore."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SkuDetails(Document):
+class SkuDetails(Body):
     """What is known of a SKU; weight and size may be unknown."""
 
     title: Text | None = None
@@ -48,7 +43,7 @@ class SkuEntry(SkuDetails):
         return self.to_sku(self.sku)
 
 
-class PlaceDetails(Document):
+class PlaceDetails(Body):
     """What is known of a place. Its address has its coordinates; else its city, region or country tells where it is."""
 
     kind: Literal["warehouse", "store", "third_party"] = "warehouse"
@@ -71,7 +66,7 @@ class PlaceEntry(PlaceDetails):
         return self.to_place(self.place_id)
 
 
-class AdjustmentEntry(Document):
+class AdjustmentEntry(Body):
     """A change of a quantity; the same adjustment id is the same change.
 
     `on_hand`: units came or went. `unavailable`: units stay on the shelf and go into (positive) or come out of
@@ -91,7 +86,7 @@ class AdjustmentEntry(Document):
         return Adjustment(**self.model_dump())
 
 
-class Bulk(Document, Generic[T]):
+class Bulk(Body, Generic[T]):
     """Many entries; each is taken or refused by itself, a faulty one does not stop the others."""
 
     # An entry that does not fit its model stays a plain object, to be answered with what is wrong.

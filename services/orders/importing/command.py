@@ -114,7 +114,7 @@ async def _place(
 def _order(record: Submitted, settings: Settings) -> OrderSubmitted | Refused:
     broken: tuple[FieldError, ...] = record.errors
     try:
-        order = OrderSubmitted.model_validate(record.body)
+        order = OrderSubmitted.model_validate(record.body, extra="forbid")
         if not broken:
             return order
     except ValidationError as error:

@@ -81,6 +81,27 @@ async def test_every_faulty_field_is_named_at_once_over_http(world: World) -> No
     assert all(error["problem"] for error in answer.json()["errors"])
 
 
+async def test_a_misspelt_field_is_refused_over_http_and_ignored_on_the_topic(world: World) -> None:
+    """Readers of topics must bear newer senders; over HTTP a customer's address would be lost unseen."""
+    submitted = say.order()
+    body = say.body(submitted)
+    body |= {"customer": body.pop("contact"), "lines": [line | {"colour": "red"} for line in body["lines"]]}
+    answer = await world.post("/orders", body)
+    assert answer.status_code == 422
+    fields = {error["field"] for error in answer.json()["errors"]}
+    assert fields == {"customer"} | {f"lines.{number}.colour" for number in range(len(body["lines"]))}
+    assert all("correct its name" in error["remedy"] for error in answer.json()["errors"])
+    await say_raw(world, OrderSubmitted, f"{submitted.channel}:{submitted.external_id}", body)
+    await world.topics.expect(OrderPlaced, named(submitted.external_id))
+
+
+async def test_a_refund_whose_amount_is_misspelt_pays_nothing(world: World) -> None:
+    order_id = await world.place()
+    answer = await world.post(f"/orders/{order_id}/refunds", {"reason": "late", "ammount": 500})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["ammount"]
+
+
 async def test_a_wrong_method_is_told_every_right_one(world: World) -> None:
     answer = await world.service.http.delete("/orders")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
