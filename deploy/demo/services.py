@@ -41,8 +41,9 @@ class Unanswered(RuntimeError):
 
 
 class Http:
-    """One client per process of a service, asked in turn. A busy or restarting service is asked again for `patience`
-    seconds; the idempotency key makes that safe. An answer may take `seconds`.
+    """One client per process of a service, asked in turn over at most `connections` lines each. A busy or restarting
+    service is asked again for `patience` seconds, not counting those spent waiting for a free line; the idempotency key
+    makes that safe. An answer may take `seconds`.
     """
 
     def __init__(
@@ -53,13 +54,17 @@ class Http:
         patience: float = 15.0,
         seconds: float = 60.0,
     ) -> None:
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        # Lines are counted here: the client's own limit loses one whenever a request gives up waiting at the moment its
+        # line comes free, and answers nobody any more once all are lost.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=connections)
+        timeout = httpx.Timeout(seconds, pool=None)
         processes = {name: [url] if isinstance(url, str) else list(url) for name, url in urls.items()}
         self.urls = {name: addresses[0] for name, addresses in processes.items()}
         self._patience = patience
+        self._lines = {name: asyncio.Semaphore(connections * len(processes[name])) for name in processes}
         self._clients = {
             name: deque(
-                httpx.AsyncClient(base_url=url, timeout=seconds, limits=limits, headers={"X-Actor": "demo"})
+                httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, headers={"X-Actor": "demo"})
                 for url in addresses
             )
             for name, addresses in processes.items()
@@ -116,24 +121,28 @@ class Http:
         headers = {"Content-Type": "application/json"} if content is not None else {}
         if key is not None:
             headers["Idempotency-Key"] = key
-        until = time.monotonic() + (self._patience if patience is None else patience)
+        left = self._patience if patience is None else patience
         pause = 0.1
         while True:
-            clients = self._clients[service]
-            clients.rotate()
-            try:
-                response = await clients[0].request(
-                    method, path, content=content, headers=headers, params=query or None
-                )
-            except httpx.TransportError as error:
-                problem = repr(error)
-            else:
-                if response.status_code not in _BUSY:
-                    return Answer(response.status_code, _json(response))
-                problem = f"{response.status_code} {response.text[:300]}"
-            if time.monotonic() > until:
+            async with self._lines[service]:
+                began = time.monotonic()
+                clients = self._clients[service]
+                clients.rotate()
+                try:
+                    response = await clients[0].request(
+                        method, path, content=content, headers=headers, params=query or None
+                    )
+                except httpx.TransportError as error:
+                    problem = repr(error)
+                else:
+                    if response.status_code not in _BUSY:
+                        return Answer(response.status_code, _json(response))
+                    problem = f"{response.status_code} {response.text[:300]}"
+                left -= time.monotonic() - began
+            if left <= 0:
                 break
             await asyncio.sleep(pause)
+            left -= pause
             pause = min(_LONGEST_PAUSE, 2 * pause)
         what = f"{service} did not answer {method} {path}: {problem}"
         if patience is not None:

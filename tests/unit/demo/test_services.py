@@ -1,5 +1,8 @@
 """How other systems ask services: with patience, all processes in turn, and sometimes only once."""
 
+import asyncio
+import time
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
@@ -54,3 +57,40 @@ async def test_patience_ends() -> None:
     async for http in asking([Process(None)], patience=0.05):
         with pytest.raises(Unexpected, match="asked again"):
             await http.get("orders", "/orders")
+
+
+class Frozen:
+    """A real server that takes connections and answers nothing until so many were made."""
+
+    def __init__(self, until: int) -> None:
+        self.until = until
+        self.taken = 0
+
+    async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self.taken += 1
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                if self.taken >= self.until:
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                    await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+
+async def stutter(frozen: Frozen) -> None:
+    """An event loop on a machine that has much else to do: what was due meanwhile all happens at once."""
+    while frozen.taken < frozen.until:
+        await asyncio.sleep(0.05)
+        time.sleep(0.06)
+
+
+async def test_everybody_is_answered_after_an_outage_however_many_waited() -> None:
+    frozen = Frozen(until=30)
+    server = await asyncio.start_server(frozen.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, Http({"returns": url}, connections=3, seconds=0.1) as http:
+        answers, _ = await asyncio.gather(
+            asyncio.gather(*(http.get("returns", "/returns") for _ in range(50))), stutter(frozen)
+        )
+    assert {answer.status for answer in answers} == {200}
