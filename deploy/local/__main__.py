@@ -168,7 +168,13 @@ def migrate() -> None:
         _services(platform).migrate(existing(), report)
 
 
-@commands.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@commands.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],  # `service orders --help` is a question to orders.
+    }
+)
 def service(context: typer.Context, name: str) -> None:
     """Run a command of one service with the addresses of this platform: `service orders dead-letters list`."""
     if name not in SERVICES:

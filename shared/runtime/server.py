@@ -1,7 +1,9 @@
 """The HTTP side of a service process: its API, its health and its metrics on one port."""
 
 import asyncio
+import inspect
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -116,7 +118,10 @@ class _Server(uvicorn.Server):
 
 def build_app(service: "Service[Any, Any]", *, with_api: bool = True) -> FastAPI:
     """The application of a service: its API plus /health, /ready and /metrics."""
-    app = create_app(f"{service.name} API", service.settings.version)
+    about = inspect.getdoc(sys.modules[service.api.__module__]) if service.api is not None else None
+    app = create_app(f"{service.name} API", service.settings.version, about or "")
+    if with_api and service.api is not None:
+        app.include_router(service.api(service), responses=PROBLEMS)
 
     @app.get("/health", tags=["operations"])
     async def health() -> dict[str, str]:
@@ -136,6 +141,4 @@ def build_app(service: "Service[Any, Any]", *, with_api: bool = True) -> FastAPI
         body, content_type = service.metrics.render(request.headers.get("accept"))
         return Response(body, media_type=None, headers={"content-type": content_type})
 
-    if with_api and service.api is not None:
-        app.include_router(service.api(service), responses=PROBLEMS)
     return app

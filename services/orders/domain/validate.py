@@ -81,7 +81,9 @@ def _codes(draft: Draft, channels: Collection[str]) -> Iterator[Fault]:
     if draft.channel is not None and draft.channel not in channels:
         known = ", ".join(sorted(channels))
         yield Fault(
-            "channel", "is not a known channel", f"use one of: {known}; or add it to the setting CHANNELS"
+            "channel",
+            "is not a known channel",
+            f"use one of: {known}; or add it to the setting OMS_ORDERS_CHANNELS",
         )
     if draft.country is not None and draft.country not in COUNTRIES:
         yield Fault("address.country", "is not a country", "use an ISO 3166-1 alpha-2 code such as DE")

@@ -18,3 +18,16 @@ async def test_the_docs_page_needs_nothing_but_the_service() -> None:
             assert part.startswith("/"), f"{part} is somebody else's"
             assert (await browser.get(part)).status_code == 200
         assert (await browser.get("/redoc")).status_code == 404
+
+
+async def test_the_list_of_addresses_says_what_each_does() -> None:
+    app = create_app("Orders", "1.0", "What is ordered.")
+
+    @app.get("/orders/{order_id}")
+    async def show(order_id: str) -> str:
+        """An order with its timeline: everything that is known of it."""
+        return order_id
+
+    document = app.openapi()
+    assert document["info"]["description"] == "What is ordered."
+    assert document["paths"]["/orders/{order_id}"]["get"]["summary"] == "An order with its timeline"
