@@ -3,6 +3,7 @@
 No answer may be a 5xx, be of a kind that the OpenAPI does not document, or be a refusal that does not say why.
 """
 
+import warnings
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -11,6 +12,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisDeprecationWarning
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -91,8 +93,8 @@ class _Attack:
             max_examples=cases, database=None, deadline=None, phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
-        @given(case=both, dice=st.randoms(use_true_random=True))
-        def one(case: Any, dice: Random) -> None:
+        @given(case=both)
+        def one(case: Any) -> None:
             random = Random(f"{self._report.seed}/{self._name}/{case.method}{case.path}/{case.body!r}")
             self._aim(case, random)
             self._as_made(case)
@@ -100,7 +102,10 @@ class _Attack:
                 self._damaged(case, random)
             self._progress(1 + _DAMAGED)
 
-        one()
+        with warnings.catch_warnings():
+            # Schemathesis draws from the module `random`; its cases are replayed from the report, not from Hypothesis.
+            warnings.simplefilter("ignore", HypothesisDeprecationWarning)
+            one()
 
     def _aim(self, case: Any, random: Random) -> None:
         """Half of the requests are about things that are there."""
