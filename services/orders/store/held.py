@@ -46,6 +46,7 @@ class Held:
     order: Order
     version: int
     trace: str
+    changed_at: datetime | None = None
     deadline_at: datetime | None = None
     expected: bool = False
     fingerprint: str | None = None

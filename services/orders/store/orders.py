@@ -33,8 +33,8 @@ _DUE = (
     .with_for_update(skip_locked=True)
 )
 _LIGHT = (
-    "id", "channel", "external_id", "version", "traceparent", "placed_at", "deadline_at", "currency", "total",
-    "fingerprint", "facts",
+    "id", "channel", "external_id", "version", "traceparent", "placed_at", "changed_at", "deadline_at", "currency",
+    "total", "fingerprint", "facts",
 )  # fmt: skip
 
 
@@ -150,6 +150,7 @@ def _held(row: Row) -> Held:
         order=read_order(row),
         version=row["version"],
         trace=row["traceparent"] or "",
+        changed_at=row["changed_at"],
         deadline_at=row["deadline_at"],
         expected=row["placed_at"] is None,
         fingerprint=row["fingerprint"],
@@ -166,7 +167,8 @@ def _row(held: Held, windows: Windows, now: datetime) -> dict[str, Any]:
         "id": order.terms.order_id,
         "state": EXPECTED if held.expected else state(order).value,
         "version": held.version,
-        "changed_at": now,
+        # A deadline that gives way to the next is nothing that anybody has to hear of.
+        "changed_at": now if held.entries else held.changed_at,
         "deadline_at": deadline,
         "is_open": not order.final and not held.expected,
         "needs_attention": needs_person(order),
@@ -181,6 +183,7 @@ def _new_row(held: Held, windows: Windows, now: datetime) -> dict[str, Any]:
     contact = held.body.get("contact", {})
     return {
         **_row(held, windows, now),
+        "changed_at": now,
         "channel": terms.channel,
         "external_id": terms.external_id,
         "traceparent": held.trace,

@@ -127,3 +127,20 @@ async def test_what_was_over_long_ago_and_what_never_came_is_deleted(platform, t
             "SELECT o.id, count(*) AS n FROM orders o JOIN order_timeline ON true GROUP BY 1"
         )
         assert left == [{"id": "00" + going_on[2:], "n": 1}]
+
+
+async def test_a_deadline_that_gives_way_to_the_next_is_no_change_of_the_order(platform, topic_prefix):
+    """Who asks for what changed lately, or how long an order has stood still, is told of what happened only."""
+    async with running(platform, "orders", prefix=topic_prefix, **QUICK) as service:
+        order_id = await World(service, None).place()
+        [before] = await service.rows("SELECT changed_at FROM orders WHERE id = :id", id=order_id)
+        early = "UPDATE orders SET deadline_at = placed_at - interval '1 hour' WHERE id = :id"
+        await service.rows(early, id=order_id)
+
+        async def moved() -> bool:
+            later = "SELECT 1 FROM orders WHERE id = :id AND deadline_at > placed_at"
+            return bool(await service.rows(later, id=order_id))
+
+        await until(moved, "the job found no deadline passed and noted the true one")
+        [after] = await service.rows("SELECT changed_at FROM orders WHERE id = :id", id=order_id)
+        assert after == before
