@@ -29,7 +29,8 @@ def identity_of(pid: int) -> str | None:
     """What tells this process from every other that has or will have its id; None when it does not live."""
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
+        # A process is called a zombie as soon as its first thread has ended, while others may still hold its port.
+        if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1:
             return None
         if Path("/proc/self/stat").exists():
             # Ticks since boot do not move when somebody sets the clock, unlike psutil's creation time.
@@ -49,7 +50,7 @@ def record_of(pid: int) -> ProcessRecord | None:
 
 
 def alive(record: ProcessRecord | None) -> bool:
-    """Whether exactly this process still runs (a zombie does not)."""
+    """Whether exactly this process still runs (a zombie without threads does not)."""
     if record is None:
         return False
     child = _children.get(record.pid)
