@@ -60,6 +60,8 @@ class Balance:
     cost: int
     due: int
     owed: int
+    gifts_left: int
+    """Of what people give out of money above the total, what is neither paid back nor being paid back."""
 
     @property
     def capture_open(self) -> bool:
@@ -119,6 +121,7 @@ def balance(total: int, facts: Facts, parcels: Sequence[Known]) -> Balance:
         cost=cost,
         due=sum(share.amount for _, share, parcel in parcels if dispatched(parcel)) - captured - capturing,
         owed=kept - cost - spent,
+        gifts_left=at_least_zero(min(excess, gifts) - gifts_made),
     )
 
 

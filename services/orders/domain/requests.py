@@ -25,19 +25,38 @@ def captures(order: Order) -> list[Ask]:
 
 
 def gives(order: Order) -> list[Ask]:
-    """Pay back what a person decided to, each gift once."""
-    asked = {request.gift for request in order.facts.said.requests.values()}
+    """Pay back what a person decided to: each gift once, and again what failed of it and is to be asked for again.
+
+    Of the latter only what comes out of money above the total: the rest lowers the cost, so `pays_back` sees to it.
+    """
+    asked = _asked_of_gifts(order)
     asks: list[Ask] = []
     room = dict(order.balance.room)
+    left = order.balance.gifts_left
     for key, gift in order.facts.gifts.items():
+        amount = gift.amount
         if key in asked:
-            continue
-        parts = in_turn(gift.amount, {gift.payment_id: room[gift.payment_id]} if gift.payment_id else room)
+            amount = min(left, gift.amount - asked[key])
+            left -= amount
+        parts = in_turn(amount, {gift.payment_id: room[gift.payment_id]} if gift.payment_id else room)
         for payment_id, amount in parts:
             room[payment_id] -= amount
         new = _requests(order, "refund", parts, after=len(asks))
         asks += [replace(ask, gift=key, reason=gift.word.why) for ask in new]
     return asks
+
+
+def _asked_of_gifts(order: Order) -> dict[str, int]:
+    """What was asked for of each gift, without what failed and is to be asked for again."""
+    facts = order.facts
+    asked: dict[str, int] = {}
+    for key, request in facts.said.requests.items():
+        if request.gift:
+            done = facts.payments[request.payment_id].refunded.get(key, 0)
+            asked[request.gift] = asked.get(request.gift, 0) + (
+                done if key in facts.forgiven else request.amount
+            )
+    return asked
 
 
 def pays_back(order: Order) -> list[Ask]:

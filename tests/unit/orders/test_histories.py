@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from services.orders.domain import balance, facts, saga
@@ -15,14 +15,27 @@ from services.orders.domain.facts import Facts, Parcel, join
 from services.orders.domain.order import Order
 from services.orders.domain.saga import state
 from tests.unit.orders.histories import History
-from tests.unit.orders.plans import plans
+from tests.unit.orders.plans import ParcelPlan, PaymentPlan, Plan, plans
 from tests.unit.orders.truths import check
 
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
 
+GIFT_OUT_OF_THE_EXCESS = Plan(
+    parcels=(ParcelPlan(share=0, fate="delivered", exception=False, returned=0),),
+    payments=(
+        PaymentPlan(amount=7, how="sale", when=0, refuses=False, fails=frozenset({"refund"})),
+        PaymentPlan(amount=1, how="authorize", when=0, refuses=False, fails=frozenset()),
+        PaymentPlan(amount=7, how="sale", when=0, refuses=False, fails=frozenset()),
+    ),
+    gift=10, early_cancel=False, cancel_after=None, hold=False, persistent=False, seed=0, stock="reserve",
+)  # fmt: skip
+"""Somebody paid too much, a part of what is given back fails, and a person has it asked for again."""
+
+
 @settings(max_examples=600, deadline=None, suppress_health_check=_SLOW)
 @given(plans())
+@example(GIFT_OUT_OF_THE_EXCESS)
 def test_every_history_ends_with_nothing_said_twice_and_true_money(plan):
     check(History(plan).run())
 
