@@ -190,6 +190,6 @@ async def purge(service: Notifications) -> int:
 
 JOBS = (
     Job("send", 1.0, send_due),
-    Job("measure-backlog", 15.0, measure_backlog),
+    Job("measure-backlog", 15.0, measure_backlog, rest=100),
     Job("purge", 3600.0, purge),
 )

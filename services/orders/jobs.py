@@ -19,20 +19,25 @@ async def look_at_deadlines(service: Service[Store, Settings]) -> int:
     return int(outcome.body["orders"]) if isinstance(outcome, Done) else 0
 
 
-async def measure(service: Service[Store, Settings]) -> int:
-    """Counts open orders by state and how long they stand there, those overdue, and those that need a person."""
+async def measure_stages(service: Service[Store, Settings]) -> int:
+    """Counts open orders by state and how long they stand there: reads all of them."""
     async with service.read() as store:
         stages = await store.listing.stages()
-        waiting = await store.listing.attention()
-        overdue = await store.listing.overdue()
-    metrics = service.metrics
     for state in State:
         stage = stages.get(state.value, _EMPTY)
-        metrics.saga_active.labels(state.value).set(stage.count)
-        metrics.saga_state_age_seconds.labels(state.value, "max").set(stage.longest)
-        metrics.saga_state_age_seconds.labels(state.value, "p95").set(stage.long)
-    metrics.saga_deadline_overdue.set(overdue)
-    metrics.gauge("orders_needing_attention", "Orders that need a person").set(waiting)
+        service.metrics.saga_active.labels(state.value).set(stage.count)
+        service.metrics.saga_state_age_seconds.labels(state.value, "max").set(stage.longest)
+        service.metrics.saga_state_age_seconds.labels(state.value, "p95").set(stage.long)
+    return 0
+
+
+async def measure_waiting(service: Service[Store, Settings]) -> int:
+    """Counts what is late: orders that need a person, and deadlines nobody looked at yet."""
+    async with service.read() as store:
+        waiting = await store.listing.attention()
+        overdue = await store.listing.overdue()
+    service.metrics.saga_deadline_overdue.set(overdue)
+    service.metrics.gauge("orders_needing_attention", "Orders that need a person").set(waiting)
     return 0
 
 
@@ -48,6 +53,7 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
     """What runs how often."""
     return (
         Job("deadlines", settings.deadline_poll_seconds, look_at_deadlines),
-        Job("measure-orders", 15.0, measure),
+        Job("measure-stages", 15.0, measure_stages, rest=100),
+        Job("measure-waiting", 15.0, measure_waiting),
         Job("purge-orders", 3_600.0, purge),
     )

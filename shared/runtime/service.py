@@ -51,11 +51,20 @@ _REST = 9
 
 @dataclass(frozen=True)
 class Job:
-    """Timed work. `run` returns how many things it did; more than zero means: again at once."""
+    """Timed work. `run` returns how many things it did; more than zero means: again at once.
+
+    It runs `every` so many seconds, and rests at least `rest` times as long as it took: work that reads all there is
+    gives a large one, so that it takes the same small share of the database however much there is.
+    """
 
     name: str
     every: float
     run: Callable[[Any], Awaitable[int]]
+    rest: float = _REST
+
+    def pause(self, took: float) -> float:
+        """Seconds to the next run after one of `took` seconds that found nothing more to do."""
+        return max(self.every, self.rest * took)
 
 
 class Service(Generic[S, C]):
@@ -296,7 +305,7 @@ class Service(Generic[S, C]):
                 did = await job.run(self)
                 pauses = backoff(first=0.5, longest=30.0)
                 if did == 0:
-                    await self._sleep(max(job.every, _REST * (time.monotonic() - started)))
+                    await self._sleep(job.pause(time.monotonic() - started))
             except Exception as error:
                 pause = next(pauses)
                 if transient(error) is None:

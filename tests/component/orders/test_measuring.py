@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.orders.jobs import measure
+from services.orders.jobs import measure_stages, measure_waiting
 from shared.contracts.orders import OrderCancelled, OrderCancelRequested, OrderCompleted
 from tests.component.orders import world as say
 from tests.component.orders.conftest import World
@@ -80,7 +80,8 @@ async def test_open_orders_are_measured_by_state(platform, topic_prefix):
         await service.rows(
             "UPDATE orders SET deadline_at = now() - interval '1 hour' WHERE id = :id", id=first
         )
-        await measure(service.service)
+        await measure_stages(service.service)
+        await measure_waiting(service.service)
         assert told(world, "saga_active", state="awaiting_stock") == 2
         assert 3600 <= told(world, "saga_state_age_seconds", state="awaiting_stock", stat="max") < 3700
         assert 3000 < told(world, "saga_state_age_seconds", state="awaiting_stock", stat="p95") < 3600
