@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from services.inventory.api.documents import AdjustmentEntry, PlaceEntry, SkuEntry
-from shared.contracts.envelope import FieldError
+from shared.contracts.envelope import FieldError, as_text
 from shared.contracts.field_errors import field_errors
 from shared.messaging.message import CommandHandler, Done
 from shared.runtime.http import RequestContext, respond
@@ -55,7 +55,7 @@ def refusal(
     """The result of a row that could not be read."""
     key = row.get(KEYS[model]) if isinstance(row, Mapping) else None
     return {
-        "key": str(key if key is not None else "")[:200],
+        "key": as_text(key),
         "status": "refused",
         "errors": [error.model_dump() for error in errors],
     }

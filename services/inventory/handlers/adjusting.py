@@ -21,7 +21,10 @@ async def apply_adjustments(
     The same id with the same content counts once; with other content it is refused. A refused adjustment
     leaves nothing behind, so it may come again under its id once what was wrong is mended.
     """
-    earlier = await tx.store.effects.claim_adjustments({one.adjustment_id: one for one, _ in asked})
+    first: dict[str, Adjustment] = {}
+    for one, _ in asked:
+        first.setdefault(one.adjustment_id, one)
+    earlier = await tx.store.effects.claim_adjustments(first)
     shelf = await tx.store.stock.open({one.sku for one, _ in asked})
     places = await tx.store.catalogue.places({one.place_id for one, _ in asked})
     applied = dict(earlier)
@@ -38,7 +41,11 @@ async def apply_adjustments(
         shelf.book.move(decision)
         applied[one.adjustment_id] = one
         results.append(shelf.book.at(one.sku, one.place_id))
-    await tx.store.effects.unclaim_adjustments({one.adjustment_id for one, _ in asked} - applied.keys())
+    # Where the first of an id was refused and a later one of the same batch applied, the id stands for the latter.
+    others = {key: one for key, one in applied.items() if key not in earlier and one != first[key]}
+    await tx.store.effects.unclaim_adjustments((first.keys() - applied.keys()) | others.keys())
+    if others:
+        await tx.store.effects.claim_adjustments(others)
     changes = await tx.store.stock.save(shelf)
     tell_levels(changes, shelf.book.movements, causes, tx)
     return results

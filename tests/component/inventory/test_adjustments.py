@@ -1,5 +1,7 @@
 """Quantities changed by people over HTTP and by warehouse systems over their topic."""
 
+import json
+
 from shared.contracts.inventory import StockAdjustmentRefused
 from shared.contracts.warehouses import StockAdjustmentSubmitted
 from shared.db.ids import new_id
@@ -137,3 +139,30 @@ async def test_bulk_answers_each_row_in_its_place(world: World) -> None:
     assert "only 8 units are free" in answer["results"][2]["errors"][0]["problem"]
     assert answer["results"][3]["level"] == {"on_hand": 9, "reserved": 0, "unavailable": 0, "available": 9}
     assert await world.level(sku, place) == (9, 0, 0)
+
+
+async def test_one_id_twice_in_a_batch_stands_for_what_was_applied(world: World) -> None:
+    place, sku = await world.place(), await world.sku()
+    five = submitted(sku, place, 5).model_dump(mode="json")
+    lacking = submitted(sku, place, -100).model_dump(mode="json")
+    rows = [five, five | {"delta": 7}, lacking, lacking | {"delta": 3}]
+    done = await world.service.http.post("/bulk/adjustments", json={"rows": rows})
+    assert [row["status"] for row in done.json()["results"]] == ["applied", "refused", "refused", "applied"]
+    assert await world.level(sku, place) == (8, 0, 0)
+    for body, expected in (
+        (five, 200), (five | {"delta": 7}, 409), (lacking, 409), (lacking | {"delta": 3}, 200),
+    ):  # fmt: skip
+        assert (await world.service.http.post("/adjustments", json=body)).status_code == expected
+    assert await world.level(sku, place) == (8, 0, 0)
+
+
+async def test_a_row_named_by_half_a_character_does_not_hide_the_others(world: World) -> None:
+    sku = new_id()
+    body = json.dumps({"rows": [{"sku": sku}, {"sku": "\ud800"}]})
+    done = await world.service.http.post(
+        "/bulk/skus", content=body, headers={"content-type": "application/json"}
+    )
+    assert done.status_code == 200
+    assert [(row["key"], row["status"] == "refused") for row in done.json()["results"]] == [
+        (sku, False), ("", True),
+    ]  # fmt: skip
