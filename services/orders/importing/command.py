@@ -118,7 +118,7 @@ def _order(record: Submitted, settings: Settings) -> OrderSubmitted | Refused:
         if not broken:
             return order
     except ValidationError as error:
-        if record.body:
+        if record.body or not broken:
             broken = (*broken, *field_errors(error))
     errors = faulty_fields_of(record.body, broken, settings.policy) if record.body else broken
     return Refused(422, "faulty_fields", "", errors)

@@ -108,7 +108,10 @@ def _json_lines(path: Path, advance: Callable[[int], None]) -> Iterator[Submitte
 def _csv_rows(path: Path, advance: Callable[[int], None]) -> Iterator[Submitted]:
     with path.open("rb") as file:
         reader = csv.DictReader(_lines(file, advance, path.name), strict=True)
-        _check_header(path.name, reader.fieldnames)
+        try:
+            _check_header(path.name, reader.fieldnames)
+        except csv.Error as error:
+            raise WrongFile(f"{path.name}, line 1: {error}") from None
         numbered = _numbered(reader, path.name)
         for _, rows in groupby(numbered, key=lambda row: (row[1].get("channel"), row[1].get("external_id"))):
             yield _order(list(rows))

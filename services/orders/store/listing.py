@@ -1,6 +1,6 @@
 """Orders to look at, not to decide about."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -125,11 +125,11 @@ def _conditions(wanted: Filter) -> list[ColumnElement[Any]]:
     if wanted.placed_from is not None:
         conditions += [
             orders.c.placed_at >= wanted.placed_from,
-            orders.c.id >= first_id(wanted.placed_from - timedelta(days=1)),
+            orders.c.id >= first_id(wanted.placed_from.astimezone(UTC) - timedelta(days=1)),
         ]
     if wanted.placed_before is not None:
         conditions += [
             orders.c.placed_at < wanted.placed_before,
-            orders.c.id < first_id(wanted.placed_before + timedelta(days=1)),
+            orders.c.id < first_id(wanted.placed_before.astimezone(UTC) + timedelta(days=1)),
         ]
     return conditions
