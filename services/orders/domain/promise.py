@@ -3,6 +3,8 @@
 from services.orders.domain.order import Order
 from services.orders.domain.sayings import Cancel, Confirm, Recall
 
+_PAYING = ("authorize", "capture")
+
 
 def gives_up(order: Order) -> bool:
     """Whether to cancel before fulfilment was told anything."""
@@ -23,7 +25,8 @@ def why_given_up(order: Order) -> list[Cancel]:
 
 def _why_unpaid(order: Order) -> list[Cancel]:
     for key, payment in sorted(order.facts.payments.items()):
-        if any(failure.final and failure.operation != "void" for failure in payment.failed.values()):
+        # Only what would have brought money in: giving some back or freeing it may fail while the customer still pays.
+        if any(failure.final and failure.operation in _PAYING for failure in payment.failed.values()):
             return [Cancel("payment_failed", f"payment {key} failed for good")]
     if "payment" in order.facts.passed:
         return [Cancel("payment_deadline", "not paid in time")]

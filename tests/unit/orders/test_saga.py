@@ -89,6 +89,15 @@ def test_a_hold_or_a_declined_payment_that_may_be_tried_again_only_wait():
     assert told(Facts(), RESERVED, declined)[1] == ()
 
 
+@pytest.mark.parametrize("operation", ["refund", "void"])
+def test_money_that_cannot_be_given_back_does_not_end_an_order_still_being_paid(operation):
+    failed = Facts(
+        payments={"p": Payment(captured={UNASKED: 50}, failed={"x": Failure(operation, 10, True, "", NOW)})}
+    )
+    order, said = told(Facts(), RESERVED, failed)
+    assert not any(isinstance(one, Cancel) for one in said) and state(order) == "awaiting_payment"
+
+
 def test_recall_is_asked_once_and_both_answers_are_final():
     order, said = told(Facts(cancels={"c": WORD}), order=CONFIRMED)
     assert (said, state(order)) == ((Recall("ada", "because"),), "cancelling")
