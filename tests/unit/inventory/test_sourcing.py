@@ -1,7 +1,11 @@
 """One place before a split, then the nearest, then most stock; all or nothing."""
 
+import sys
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -133,6 +137,57 @@ def test_many_places_are_searched_greedily_and_quickly() -> None:
     assert isinstance(decision, Decision)
     assert decision.rule == "greedy" and len(decision.places) == 40
     assert explain(decision).endswith("(40 looked at)")
+
+
+def test_a_place_that_turns_out_needless_does_not_count_among_the_most_places() -> None:
+    # "hub" covers most and is taken first; the four nearer ones, each needed for one thing, then serve all.
+    stock = {(f"s{number}", "hub"): 2 for number in range(4)}
+    for number in range(4):
+        stock |= {(f"s{number}", f"p{number}"): 2, (f"t{number}", f"p{number}"): 1}
+    sites: dict[str, Point | None] = {"hub": FAR, **{f"p{number}": NEAR for number in range(4)}}
+    wanted = [(f"s{number}", 2) for number in range(4)] + [(f"t{number}", 1) for number in range(4)]
+    decision = ask(stock, *wanted, sites=sites, most_places=4)
+    assert chosen(decision) == {f"p{number}": 3 for number in range(4)}
+    assert isinstance(decision, Decision) and decision.rule == "greedy"
+
+
+def test_a_refusal_names_a_sku_that_is_split_only_beyond_the_most_places() -> None:
+    stock = {(f"s{number}", f"p{number}"): 9 for number in range(4)} | {("t", "p4"): 1, ("t", "p5"): 1}
+    sites: dict[str, Point | None] = {f"p{number}": NEAR for number in range(6)}
+    wanted = [*((f"s{number}", 9) for number in range(4)), ("t", 2)]
+    lacks = ask(stock, *wanted, sites=sites, most_places=3)
+    assert lacks == (Lack("t", 2, 2, "too_many_allocations"),)
+
+
+def steps(places: int, owners: int) -> int:
+    """The instructions Python runs for an order of 80 SKUs, each wanted whole from as many owners.
+
+    Unlike the time they take, they are the same on every machine.
+    """
+    skus = [f"s{number}" for number in range(80)]
+    stock = {(sku, f"p{(nth + more) % places}"): 1 for nth, sku in enumerate(skus) for more in range(owners)}
+    sites: dict[str, Point | None] = {f"p{number}": Point(number, 0) for number in range(places)}
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Callable[..., Any]:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        refused = ask(stock, *((sku, owners) for sku in skus), sites=sites, most_places=25)
+    finally:
+        sys.settrace(before)
+    assert not isinstance(refused, Decision) and len(refused) == len(skus)
+    return count
+
+
+def test_the_greedy_search_takes_as_long_as_there_is_stock_not_as_there_are_pairs_of_places() -> None:
+    assert steps(places=60, owners=1) < 2 * steps(places=30, owners=1)
+    assert steps(places=60, owners=60) < 2.5 * steps(places=30, owners=30)
 
 
 places = st.sampled_from("abcde")
