@@ -24,6 +24,7 @@ class Attention(BaseModel):
     kind: str
     reason: str
     next_action: str
+    amount: int = Field(description="minor units that resolving it settles, or settled; 0 if not about money")
     since: datetime
     state: str = Field(description="open, resolved by a person, or passed by itself")
     resolved: Said | None = None
@@ -37,7 +38,7 @@ class Operation(BaseModel):
     payment_id: str
     amount: int
     asked_at: datetime
-    state: str = Field(description="open, done or failed")
+    state: str = Field(description="open, done, failed, or settled by people in another way")
     return_ids: list[str] = Field(description="returns that this refund newly counts")
     shipment_ids: list[str] = Field(description="parcels that this refund newly counts")
     reason: str
@@ -53,6 +54,7 @@ class PaymentView(BaseModel):
     captured: int
     refunds: int = Field(description="paid back or being paid back")
     voided: bool
+    by_hand: bool = Field(description="collected in another way; only people can pay it back")
     funds: int = Field(description="captured, and authorised and not yet captured")
 
 

@@ -15,6 +15,7 @@ from services.orders.handlers.cancel_order import CancelOrder, cancel_order
 from services.orders.handlers.checking import faulty_fields_of
 from services.orders.handlers.hold_order import HoldOrder, ReleaseOrder, hold_order, release_order
 from services.orders.handlers.place_order import place_order
+from services.orders.handlers.record_payment import RecordPayment, record_payment
 from services.orders.handlers.refund_by_hand import RefundByHand, refund_by_hand
 from services.orders.handlers.resolve_attention import ResolveAttention, resolve_attention
 from services.orders.settings import Settings
@@ -99,10 +100,24 @@ class Refund(Body):
     refund_id: Id | None = None
 
 
+class PaymentByHand(Body):
+    """Money that was collected in another way, in minor units of the order's currency; the same `payment_id` counts
+    once."""
+
+    amount: Annotated[Money, Field(ge=1)]
+    method: Annotated[Text, Field(min_length=1, max_length=64, description="as people call it, such as cash")]
+    reason: Reason
+    payment_id: Id | None = None
+
+
 class Resolve(Body):
-    """How the matter was settled. Who did it is the header X-Actor."""
+    """How the matter was settled. Who did it is the header X-Actor.
+
+    With the `amount` that was settled it is refused if the matter is about another one by now.
+    """
 
     reason: Reason
+    amount: Money | None = None
 
 
 def create_router(service: Service[Store, Settings]) -> APIRouter:
@@ -194,8 +209,8 @@ def _wishes(service: Service[Store, Settings]) -> APIRouter:
     async def resolve(
         order_id: OrderId, attention_id: Annotated[int, Path(ge=1, le=10**6)], wish: Resolve, context: Context
     ) -> Response:
-        """Close a matter that was put before people."""
-        command = ResolveAttention(order_id, wish.reason, attention_id)
+        """Close a matter that was put before people; one of money is settled as far as its `amount` goes."""
+        command = ResolveAttention(order_id, wish.reason, attention_id, wish.amount)
         return respond(await service.command(resolve_attention, command, request=context))
 
     return router
@@ -216,6 +231,12 @@ def _money(service: Service[Store, Settings]) -> APIRouter:
         """Pay back by hand, within what was captured; without an amount, ask again for refunds that failed."""
         command = RefundByHand(order_id, wish.reason, wish.amount, wish.payment_id, wish.refund_id)
         return respond(await service.command(refund_by_hand, command, request=context))
+
+    @router.post("/payments", **taken)
+    async def payments(order_id: OrderId, wish: PaymentByHand, context: Context) -> Response:
+        """Record money that was collected in another way: it counts as captured, and people pay it back."""
+        command = RecordPayment(order_id, wish.reason, wish.amount, wish.method, wish.payment_id)
+        return respond(await service.command(record_payment, command, request=context))
 
     return router
 

@@ -20,7 +20,7 @@ from services.orders.answers import (
 )
 from services.orders.domain.attention import Item, items
 from services.orders.domain.deadlines import Windows, until, waits
-from services.orders.domain.facts import Payment, Request, Word
+from services.orders.domain.facts import Request, Word, settled
 from services.orders.domain.order import Order
 from services.orders.domain.parcels import dispatched, end_of
 
@@ -34,10 +34,7 @@ def summary(row: Mapping[str, Any], order: Order) -> Summary:
 def whole(row: Mapping[str, Any], order: Order, timeline: list[dict[str, Any]], windows: Windows) -> Whole:
     """One order with everything."""
     facts, body, money = order.facts, row["body"], order.balance
-    requests = [
-        _operation(key, request, facts.payments[request.payment_id])
-        for key, request in facts.said.requests.items()
-    ]
+    requests = [_operation(key, request, order) for key, request in facts.said.requests.items()]
     return Whole(
         **_head(row),
         attention=[_attention(item) for item in items(order)],
@@ -89,28 +86,32 @@ def _attention(item: Item) -> Attention:
     return Attention(
         attention_id=flag.number,
         kind=flag.kind,
-        reason=flag.reason,
+        reason=item.reason,
         next_action=flag.action,
+        amount=item.amount,
         since=flag.at,
         state=item.state,
         resolved=_said(item.resolution),
     )
 
 
-def _operation(key: str, request: Request, payment: Payment) -> Operation:
+def _operation(key: str, request: Request, order: Order) -> Operation:
+    payment = order.facts.payments[request.payment_id]
     done = key in payment.captured or key in payment.refunded or key in payment.voided
-    failure = payment.failed.get(key)
+    by_people = settled(order.facts, f"{request.operation}_failed:{key}")
+    by_people += settled(order.facts, f"{request.operation}_by_hand:{key}")
+    failure = payment.failure(key)
     return Operation(
         request_id=key,
         operation=request.operation,
         payment_id=request.payment_id,
         amount=request.amount,
         asked_at=request.at,
-        state="done" if done else "failed" if failure is not None else "open",
+        state="done" if done else "settled" if by_people else "failed" if failure is not None else "open",
         return_ids=list(request.returns),
         shipment_ids=list(request.parcels),
         reason=request.reason,
-        failure=failure.reason if failure is not None else None,
+        failure=failure,
     )
 
 
@@ -123,6 +124,7 @@ def _payment(order: Order, key: str) -> PaymentView:
         captured=account.captured,
         refunds=account.refunds,
         voided=bool(payment.voided),
+        by_hand=payment.by_hand,
         funds=account.funds,
     )
 

@@ -139,7 +139,11 @@ class PaymentVoidRequested(PaymentRequest):
 
 
 class RefundIssued(OrderEvent):
-    """Money went back to the payer; names the returns and parcels it newly counted."""
+    """Money went back to the payer; names the returns and parcels it newly counted.
+
+    `amount` 0: for the returns it names nothing more goes back. `request_id` is that of payment.refund_requested,
+    unless people paid in another way or nothing goes back: then it is a new one.
+    """
 
     topic: ClassVar[str] = "refund.issued"
 

@@ -75,23 +75,20 @@ class Purse:
         return sum(sum(record.get(kind, {}).values()) for record in chosen)
 
     def refunds_asked(self, payment: str | None = None, *, by_hand: bool = False) -> int:
-        """Refund requests that did not fail; `by_hand`: only those that a person decided."""
+        """Refund requests that did not fail or that people paid in another way; `by_hand`: only what people decided."""
         return sum(
-            request["amount"]
+            self.settled(f"refund_failed:{key}")
+            if key in self.payments.get(request["payment_id"], {}).get("failed", {})
+            else request["amount"]
             for key, request in self.requests.items()
             if request["operation"] == "refund"
             and payment in (None, request["payment_id"])
             and (bool(request.get("gift")) or not by_hand)
-            and key not in self.payments.get(request["payment_id"], {}).get("failed", {})
         )
 
-    def refunds_settled(self) -> int:
-        """Refunds that failed and that a person said to have paid in another way: the matter of each is resolved."""
-        return sum(
-            request["amount"]
-            for key, request in self.requests.items()
-            if f"refund_failed:{key}" in self.resolved
-        )
+    def settled(self, *matters: str) -> int:
+        """The money that people settled by resolving these matters, or whose key begins so."""
+        return sum(word.get("amount", 0) for key, word in self.resolved.items() if key.startswith(matters))
 
 
 # --- Orders ----------------------------------------------------------------------------------------------
@@ -295,20 +292,18 @@ def shares_add_up(books: Books) -> Iterator[str]:
 
 
 def cancelled_pays_everything_back(books: Books) -> Iterator[str]:
-    """Of a cancelled order everything that was collected was asked to be paid back, or a person knows.
-
-    What is missing may be at most what failed to be paid back and a person settled in another way.
-    """
+    """Of a cancelled order everything that was collected was asked to be paid back, or a person knows."""
     for purse in books.purses:
         captured, asked = purse.sum_of("captured"), purse.refunds_asked()
-        missing = captured - asked
-        settled = 0 <= missing <= purse.refunds_settled()
-        if purse.state == "cancelled" and not settled and not purse.flagged:
+        if purse.state == "cancelled" and captured != asked and not purse.flagged:
             yield f"order {purse.order}: collected {captured}, asked to pay back {asked}"
 
 
 def completed_costs_what_was_kept(books: Books) -> Iterator[str]:
-    """What a completed order keeps of its money is the worth of what was delivered and did not come back."""
+    """What a completed order keeps of its money is the worth of what was delivered and did not come back.
+
+    Less may be kept by as much as people gave up.
+    """
     delivered = {row["shipment_id"] for row in books.shipments if row["state"] == "delivered"}
     returned: Counter[str] = Counter()
     for row in books.returns:
@@ -322,7 +317,7 @@ def completed_costs_what_was_kept(books: Books) -> Iterator[str]:
         kept = min(captured, purse.total) - (purse.refunds_asked() - excess)
         worth = sum(share for parcel, share in purse.shares.items() if parcel in delivered)
         cost = max(0, worth - returned[purse.order] - (given - excess))
-        if kept != cost:
+        if not cost - purse.settled("underpaid", "capture_failed:") <= kept <= cost:
             yield f"order {purse.order}: keeps {kept}, delivered and kept is {cost}"
 
 

@@ -27,6 +27,7 @@ from services.orders.handlers.ask_capture_again import AskCaptureAgain, ask_capt
 from services.orders.handlers.cancel_order import CancelOrder, cancel_order
 from services.orders.handlers.hold_order import HoldOrder, ReleaseOrder, hold_order, release_order
 from services.orders.handlers.place_order import place_order
+from services.orders.handlers.record_payment import RecordPayment, record_payment
 from services.orders.handlers.refund_by_hand import RefundByHand, refund_by_hand
 from services.orders.handlers.resolve_attention import ResolveAttention, resolve_attention
 from services.returns.domain.choose import Request as ReturnRequest
@@ -471,7 +472,11 @@ class Desk(Other):
                 (ask_capture_again, AskCaptureAgain(order_id, "again")),
                 (refund_by_hand, RefundByHand(order_id, "again")),
                 (refund_by_hand, RefundByHand(order_id, "sorry", chance.choice((1, 300)), None, "g")),
-                (resolve_attention, ResolveAttention(order_id, "looked", chance.randint(1, 3))),
+                (resolve_attention, ResolveAttention(order_id, "looked", chance.randint(1, 4))),
+                (
+                    record_payment,
+                    RecordPayment(order_id, "paid here", chance.choice((1, 300)), "cash", "cash"),
+                ),
                 (release_order, ReleaseOrder(order_id, "looked")),
                 (cancel_order, CancelOrder(order_id, "desk")),
             )

@@ -10,8 +10,8 @@ from shared.messaging.message import Message
 
 
 async def refund_issued(messages: Sequence[Message[RefundIssued]], tx: Tx) -> None:
-    """One mail per refund request."""
-    await announce(messages, tx, _notice)
+    """One mail per refund; none for what only says that nothing more goes back."""
+    await announce([message for message in messages if message.event.amount], tx, _notice)
 
 
 def _notice(refund: RefundIssued) -> Notice:

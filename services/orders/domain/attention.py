@@ -1,15 +1,16 @@
 """What a person should look at, with the next action.
 
 A matter is put before people once. It closes when a person resolves it or when it is no longer so (the
-overdue parcel arrived); both are worked out here, nothing is stored but what was said and resolved.
+overdue parcel arrived); both are worked out here, nothing is stored but what was said and resolved. Resolving a
+matter of money settles as much as it was about and no more: should there be more, it comes up again in another turn.
 """
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from services.orders.domain.balance import at_least_zero
+from services.orders.domain.balance import Failed, at_least_zero
 from services.orders.domain.deadlines import waits
-from services.orders.domain.facts import Flag, Operation, Word
+from services.orders.domain.facts import Facts, Flag, Resolution, numbered, resolutions, settled
 from services.orders.domain.parcels import ENDS, end_of
 from services.orders.domain.sayings import Put
 from shared.value_object import value_object
@@ -24,8 +25,11 @@ _OVERDUE = {
     "delivery": "The parcel should have arrived. Ask the carrier; report it delivered or lost at fulfilment.",
     "payment_answer": "The payment service has not answered. Check there whether the operation was done.",
 }
+_COLLECT = (
+    "record what you collected in another way (POST /orders/{id}/payments), or resolve this to give it up."
+)
 _FAILED: dict[str, str] = {
-    "capture": "Ask again (POST /orders/{id}/captures), or collect it in another way and resolve this.",
+    "capture": f"Ask again (POST /orders/{{id}}/captures), {_COLLECT}",
     "refund": "Ask again (POST /orders/{id}/refunds without amount), or pay in another way and resolve this.",
     "void": "The payer's money stays reserved until the authorisation expires: free it at the payment service.",
 }
@@ -33,21 +37,32 @@ _FAILED: dict[str, str] = {
 
 @value_object
 class Need:
-    """A matter that needs a person now. `key` is the same for the same matter."""
+    """A matter that needs a person now. `key` is the same for the same matter.
+
+    `amount`: the money that resolving it settles, in minor units; 0 for what is not about money.
+    """
 
     key: str
     kind: str
     reason: str
     action: str
+    amount: int = 0
 
 
 @value_object
 class Item:
-    """A matter that was put before people: `open`, `resolved` by a person, or `passed` by itself."""
+    """A matter that was put before people: `open`, `resolved` by a person, or `passed` by itself.
 
+    `amount` is what resolving it settles now: what people were told of, or less if less of it is left; then
+    `reason` tells of that.
+    """
+
+    key: str
     flag: Flag
     state: Literal["open", "resolved", "passed"]
-    resolution: Word | None
+    resolution: Resolution | None
+    reason: str
+    amount: int
 
 
 def needs(order: "Order") -> Iterator[Need]:
@@ -55,8 +70,11 @@ def needs(order: "Order") -> Iterator[Need]:
     yield from _overdue(order)
     yield from _money(order)
     for payment_id, account in order.balance.accounts.items():
-        for key, operation in account.failed.items():
-            yield _failed(order, payment_id, key, operation)
+        for key, failed in account.failed.items():
+            yield from _failed(order, payment_id, key, failed)
+    yield from _by_hand(order.facts)
+    if order.facts.resolved:
+        yield from _paid_twice(order.facts)
     yield from _parcels(order)
     for key, text in order.facts.contradictions.items():
         action = "Two systems disagree: find out which is right, mend it there, then resolve this."
@@ -68,7 +86,7 @@ def puts(order: "Order") -> list[Put]:
     flagged = order.facts.said.flagged
     new = [need for need in order.needs if need.key not in flagged]
     return [
-        Put(need.key, number, need.kind, need.reason, need.action)
+        Put(need.key, number, need.kind, need.reason, need.action, need.amount)
         for number, need in enumerate(new, start=len(flagged) + 1)
     ]
 
@@ -83,32 +101,67 @@ def _overdue(order: "Order") -> Iterator[Need]:
             yield Need(wait.matter, "overdue", reason, _OVERDUE[wait.kind])
 
 
-def _failed(order: "Order", payment_id: str, key: str, operation: Operation) -> Need:
-    failure = order.facts.payments[payment_id].failed.get(key)
-    why = failure.reason if failure is not None and failure.reason else "less than asked was done"
-    amount = order.facts.said.requests[key].amount
+def _failed(order: "Order", payment_id: str, key: str, failed: Failed) -> Iterator[Need]:
+    operation, kind, money = failed.operation, f"{failed.operation}_failed", order.balance
+    # What failed may have been moved by another payment since, or is not wanted any more.
+    wanted = {"capture": money.due, "refund": at_least_zero(money.owed) + money.gifts_left}
+    amount = min(failed.amount, wanted.get(operation, failed.amount))
+    why = order.facts.payments[payment_id].failure(key) or "less than asked was done"
     reason = f"{operation} of {amount} of payment {payment_id} failed: {why}"
-    return Need(f"{operation}_failed:{key}", f"{operation}_failed", reason, _FAILED[operation])
+    if operation == "void":
+        yield Need(f"{kind}:{key}", kind, reason, _FAILED[operation])
+    elif amount > 0:
+        yield _rest(order, f"{kind}:{key}", kind, reason, _FAILED[operation], amount)
+
+
+def _rest(order: "Order", matter: str, kind: str, reason: str, action: str, amount: int) -> Need:
+    """What is still open of a matter of money, each of whose resolutions settled a part."""
+    return Need(numbered(matter, len(resolutions(order.facts, matter))), kind, reason, action, amount)
+
+
+def _by_hand(facts: Facts) -> Iterator[Need]:
+    """Money that people collected is paid back by people; whether they did is for them to say."""
+    for key, request in facts.said.requests.items():
+        payment = facts.payments[request.payment_id]
+        if payment.by_hand:
+            reason = f"{request.amount} of payment {request.payment_id} are to be paid back by hand ({payment.method})"
+            action = "Pay it back as it came, then resolve this: it is told as paid back then."
+            yield Need(f"refund_by_hand:{key}", "refund_by_hand", reason, action, request.amount)
+
+
+def _paid_twice(facts: Facts) -> Iterator[Need]:
+    for key, request in facts.said.requests.items():
+        refunded = facts.payments[request.payment_id].refunded.get(key, 0)
+        by_hand = settled(facts, f"refund_failed:{key}")
+        if refunded and refunded + by_hand > request.amount:
+            reason = f"{key}: {by_hand} were paid back by hand, and the payment service paid back {refunded} after all"
+            action = "Ask for what is too much, then resolve this."
+            yield Need(f"paid_twice:{key}", "contradiction", reason, action)
 
 
 def _money(order: "Order") -> Iterator[Need]:
     if not order.facts.payments and not order.confirmed:
         return
-    money, total, currency = order.balance, order.terms.total, order.terms.currency
+    facts, money, total = order.facts, order.balance, order.terms.total
+    unit = f"{order.terms.currency} (minor units)"
+    uncovered = total - money.given_up - money.funds - settled(facts, "uncovered")
     if money.due > 0:
-        reason = f"{money.due} {currency} (minor units) of dispatched goods cannot be collected"
-        action = "Ask the customer for another payment, or collect it in another way and resolve this."
-        yield Need("underpaid", "underpaid", reason, action)
-    elif order.confirmed and not order.final and money.funds < total:
-        reason = f"only {money.funds} of {total} {currency} (minor units) are still covered"
+        reason = f"{money.due} {unit} of dispatched goods cannot be collected"
+        action = f"Ask the customer for another payment, {_COLLECT}"
+        yield _rest(order, "underpaid", "underpaid", reason, action, money.due)
+    elif order.confirmed and not order.final and uncovered > 0:
+        reason = f"only {money.funds} of {total} {unit} are still covered"
         action = "Cancel the order before it leaves (POST /orders/{id}/cancel), or ask for another payment."
-        yield Need("underpaid", "underpaid", reason, action)
-    given = sum(gift.amount for gift in order.facts.gifts.values())
-    excess = 0 if order.cancelled else at_least_zero(money.captured - total - given)
-    if excess:
-        reason = f"{excess} {currency} (minor units) were paid above the total"
+        yield _rest(order, "uncovered", "uncovered", reason, action, uncovered)
+    given = sum(gift.amount for gift in facts.gifts.values())
+    excess = (
+        0 if order.cancelled else money.captured + money.given_up - total - given - settled(facts, "overpaid")
+    )
+    if excess > 0:
+        before = f", counting {money.given_up} that were given up before" if money.given_up else ""
+        reason = f"{excess} {unit} were paid above the total{before}"
         action = "Pay it back (POST /orders/{id}/refunds), or resolve this if the payer agrees."
-        yield Need("overpaid", "overpaid", reason, action)
+        yield _rest(order, "overpaid", "overpaid", reason, action, excess)
 
 
 def _parcels(order: "Order") -> Iterator[Need]:
@@ -131,23 +184,25 @@ def _parcels(order: "Order") -> Iterator[Need]:
 
 def items(order: "Order") -> list[Item]:
     """Everything that was ever put before people, in that order."""
-    now = {need.key for need in order.needs}
-    resolved = order.facts.resolved
-    listed = []
-    for key, flag in order.facts.said.flagged.items():
-        by_hand = resolved.get(key)
-        state: Literal["open", "resolved", "passed"] = "open" if key in now else "passed"
-        listed.append(Item(flag, "resolved" if by_hand is not None else state, by_hand))
+    now = {need.key: need for need in order.needs}
+    listed = [
+        _item(key, flag, now.get(key), order.facts.resolved.get(key))
+        for key, flag in order.facts.said.flagged.items()
+    ]
     return sorted(listed, key=lambda item: item.flag.number)
+
+
+def _item(key: str, flag: Flag, now: Need | None, resolution: Resolution | None) -> Item:
+    if resolution is not None:
+        return Item(key, flag, "resolved", resolution, flag.reason, resolution.amount)
+    if now is None:
+        return Item(key, flag, "passed", None, flag.reason, 0)
+    # Flags of an earlier release do not know of how much they are.
+    if flag.amount and flag.amount <= now.amount:
+        return Item(key, flag, "open", None, flag.reason, flag.amount)
+    return Item(key, flag, "open", None, now.reason, now.amount)
 
 
 def needs_person(order: "Order") -> bool:
     """Whether anything is open."""
     return any(need.key not in order.facts.resolved for need in order.needs)
-
-
-def awaits_decision_on_capture(order: "Order") -> bool:
-    """Whether something is due whose capture failed, and a person has not yet said that it is given up."""
-    failed = order.balance.failed("capture")
-    undecided = any(f"capture_failed:{key}" not in order.facts.resolved for key in failed)
-    return undecided and order.balance.due > 0

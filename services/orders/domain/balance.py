@@ -1,24 +1,32 @@
 """An order's money at one look: what is there, what may be collected, what is owed back.
 
 Formulas of the design: due = shares of dispatched parcels - captured - captures asked and open;
-owed = kept - cost - refunds asked. All in minor units.
+owed = kept - cost - refunds asked. What people settled by closing a matter counts as well: what they gave up is
+not due, and what they paid back in another way is paid back. All in minor units.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.orders.domain.facts import Facts, Operation, Payment, Request
+from services.orders.domain.facts import Facts, Operation, Payment, Request, settled
 from services.orders.domain.parcels import NEVER_ARRIVED, Known, dispatched, end_of
 from shared.value_object import value_object
+
+
+@value_object
+class Failed:
+    """A request that failed or did less than was asked: what is missing, and nobody asked for again or settled."""
+
+    operation: Operation
+    amount: int
 
 
 @dataclass(slots=True)
 class Account:
     """One payment: what is authorised and captured, what of it is on its way, and what went wrong.
 
-    `capturing` was asked for and is neither answered nor failed. `refunds` was asked for and did not fail, or
-    was done unasked; `gifts` is the part of it that people decided by hand. `failed` are requests that failed,
-    or did less than was asked, and that nobody asked for again.
+    `capturing` was asked for and is neither answered nor failed. `refunds` was asked for and did not fail, was
+    done unasked, or people paid it back in another way; `gifts` is the part of it that people decided by hand.
     """
 
     authorized: int
@@ -27,7 +35,7 @@ class Account:
     refunds: int = 0
     gifts: int = 0
     given_up: bool = False
-    failed: dict[str, Operation] = field(default_factory=dict)
+    failed: dict[str, Failed] = field(default_factory=dict)
 
     @property
     def funds(self) -> int:
@@ -46,7 +54,7 @@ class Account:
 
     def blocked(self, operation: Operation) -> bool:
         """Whether this operation failed, so that only a person may have it asked for again."""
-        return operation in self.failed.values()
+        return any(one.operation == operation for one in self.failed.values())
 
 
 @value_object
@@ -59,6 +67,8 @@ class Balance:
     refunds: int
     cost: int
     due: int
+    given_up: int
+    """Of what was due, what people gave up."""
     owed: int
     gifts_left: int
     """Of what people give out of money above the total, what is neither paid back nor being paid back."""
@@ -90,7 +100,7 @@ class Balance:
             key
             for payment, account in self.accounts.items()
             for key, failed in account.failed.items()
-            if failed == operation and payment_id in (None, payment)
+            if failed.operation == operation and payment_id in (None, payment)
         ]
 
 
@@ -113,16 +123,35 @@ def balance(total: int, facts: Facts, parcels: Sequence[Known]) -> Balance:
     cost = 0 if cancelled else _cost(total, facts, parcels, at_least_zero(gifts - excess))
     spent = refunds - min(excess, gifts_made)
     kept = captured if cancelled else min(captured, total)
+    owed = kept - cost - spent
+    # Of a gift out of the excess that failed, what has gone back in another way is not left.
+    above = min(excess, gifts)
+    gifts_left = at_least_zero(min(above - gifts_made, owed + above - min(excess, gifts_made)))
+    given_up = _given_up(facts)
+    left = sum(share.amount for _, share, parcel in parcels if dispatched(parcel))
     return Balance(
         accounts=accounts,
         funds=funds,
         captured=captured,
         refunds=refunds,
         cost=cost,
-        due=sum(share.amount for _, share, parcel in parcels if dispatched(parcel)) - captured - capturing,
-        owed=kept - cost - spent,
-        gifts_left=at_least_zero(min(excess, gifts) - gifts_made),
+        due=left - captured - capturing - given_up,
+        given_up=given_up,
+        owed=owed,
+        gifts_left=gifts_left,
     )
+
+
+def _given_up(facts: Facts) -> int:
+    """What people gave up of what was due. A capture that worked after all was not given up."""
+    if not facts.resolved:
+        return 0
+    amount = settled(facts, "underpaid")
+    for key, request in facts.said.requests.items():
+        captured = facts.payments[request.payment_id].captured.get(key, 0)
+        if request.operation == "capture" and captured < request.amount:
+            amount += settled(facts, f"capture_failed:{key}")
+    return amount
 
 
 def _cost(total: int, facts: Facts, parcels: Sequence[Known], given: int) -> int:
@@ -170,18 +199,19 @@ def _account(facts: Facts, payment: Payment) -> Account:
 
 def _count_capture(account: Account, facts: Facts, key: str, request: Request) -> None:
     payment = facts.payments[request.payment_id]
-    if key not in payment.captured and key not in payment.failed:
+    if not payment.answered(key):
         account.capturing += request.amount
     _note_failure(account, facts, key, request, payment.captured)
 
 
 def _count_refund(account: Account, facts: Facts, key: str, request: Request) -> None:
     payment = facts.payments[request.payment_id]
-    asked = 0 if key in payment.failed else request.amount
-    amount = payment.refunded.get(key, asked)
+    asked = 0 if payment.failure(key) is not None else request.amount
+    paid_by_hand = settled(facts, f"refund_failed:{key}")
+    amount = payment.refunded.get(key, asked) + paid_by_hand
     account.refunds += amount
     account.gifts += amount if request.gift else 0
-    _note_failure(account, facts, key, request, payment.refunded)
+    _note_failure(account, facts, key, request, payment.refunded, paid_by_hand)
 
 
 def _count_void(account: Account, facts: Facts, key: str, request: Request) -> None:
@@ -190,12 +220,12 @@ def _count_void(account: Account, facts: Facts, key: str, request: Request) -> N
 
 
 def _note_failure(
-    account: Account, facts: Facts, key: str, request: Request, done: Mapping[str, int]
+    account: Account, facts: Facts, key: str, request: Request, done: Mapping[str, int], by_hand: int = 0
 ) -> None:
-    failed = key in facts.payments[request.payment_id].failed
-    fell_short = done[key] < request.amount if key in done else failed
-    if fell_short and key not in facts.forgiven:
-        account.failed[key] = request.operation
+    failed = key in done or facts.payments[request.payment_id].failure(key) is not None
+    missing = request.amount - done.get(key, 0) - by_hand
+    if failed and missing > 0 and key not in facts.forgiven:
+        account.failed[key] = Failed(request.operation, missing)
 
 
 _COUNT = {"capture": _count_capture, "refund": _count_refund, "void": _count_void}

@@ -1,11 +1,11 @@
 """What an order waits for, and until when."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from services.orders.domain.facts import Facts, Word
+from services.orders.domain.facts import Facts, numbered, resolutions
 from services.orders.domain.parcels import dispatched, end_of
 from shared.value_object import value_object
 
@@ -43,8 +43,7 @@ class Wait:
     @property
     def key(self) -> str:
         """`kind` or `kind:subject`, and the turn if it is not the first."""
-        name = f"{self.kind}:{self.subject}" if self.subject else self.kind
-        return f"{name}#{self.turn}" if self.turn else name
+        return numbered(f"{self.kind}:{self.subject}" if self.subject else self.kind, self.turn)
 
     @property
     def matter(self) -> str:
@@ -60,15 +59,13 @@ def kind_of(key: str) -> str:
 def waits(order: "Order") -> Iterator[Wait]:
     """Everything the order waits for now."""
     found = _waits(order)
-    return (_again(wait, order.facts.resolved) for wait in found) if order.facts.resolved else found
+    return (_again(wait, order.facts) for wait in found) if order.facts.resolved else found
 
 
-def _again(wait: Wait, resolved: Mapping[str, Word]) -> Wait:
+def _again(wait: Wait, facts: Facts) -> Wait:
     """Who looked and let it wait is called again after as long: no order waits for ever unseen."""
-    word = resolved.get(wait.matter)
-    if word is None:
-        return wait
-    return _again(replace(wait, since=max(wait.since, word.at), turn=wait.turn + 1), resolved)
+    looked = resolutions(facts, wait.matter)
+    return replace(wait, since=max([wait.since, *(one.at for one in looked)]), turn=len(looked))
 
 
 def _waits(order: "Order") -> Iterator[Wait]:
@@ -99,9 +96,7 @@ def _parcels(order: "Order") -> Iterator[Wait]:
 
 def _answers(facts: Facts) -> Iterator[Wait]:
     for key, request in facts.said.requests.items():
-        payment = facts.payments[request.payment_id]
-        answered = (payment.captured, payment.refunded, payment.voided, payment.failed)
-        if not any(key in answers for answers in answered):
+        if not facts.payments[request.payment_id].answered(key):
             yield Wait("payment_answer", key, request.at)
 
 

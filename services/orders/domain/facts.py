@@ -29,6 +29,13 @@ class Word:
 
 
 @value_object
+class Resolution(Word):
+    """How a matter was closed by a person. `amount` is the money that this settled, in minor units."""
+
+    amount: int = 0
+
+
+@value_object
 class Hold:
     """A reason to wait, and whether it is gone. A hold is on while nobody released it."""
 
@@ -65,7 +72,10 @@ class Failure:
 
 @value_object
 class Payment:
-    """The operations of one payment. What was captured, refunded, voided or failed is kept by request id."""
+    """The operations of one payment. What was captured, refunded, voided or failed is kept by request id.
+
+    `by_hand`: people collected it in another way, so the payment service does not know of it.
+    """
 
     method: str = ""
     authorized: int = 0
@@ -73,6 +83,17 @@ class Payment:
     refunded: Mapping[str, int] = field(default_factory=dict)
     voided: Mapping[str, int] = field(default_factory=dict)
     failed: Mapping[str, Failure] = field(default_factory=dict)
+    by_hand: bool = False
+
+    def answered(self, request_id: str) -> bool:
+        """Whether the payment service answered this request, or never will since it does not hear of it."""
+        answers = (self.captured, self.refunded, self.voided, self.failed)
+        return self.by_hand or any(request_id in one for one in answers)
+
+    def failure(self, request_id: str) -> str | None:
+        """Why this request failed; None while it did not."""
+        failed = self.failed.get(request_id)
+        return None if failed is None else failed.reason or "no reason was given"
 
 
 @value_object
@@ -128,13 +149,14 @@ class Request:
 
 @value_object
 class Flag:
-    """A matter that was put before a person: what is wrong and what to do about it."""
+    """A matter that was put before a person: what is wrong, what to do about it, and of how much money it is."""
 
     number: int
     kind: str
     reason: str
     action: str
     at: datetime
+    amount: int = 0
 
 
 @value_object
@@ -150,6 +172,7 @@ class Said:
     completed: datetime | None = None
     requests: Mapping[str, Request] = field(default_factory=dict)
     issued: Mapping[str, datetime] = field(default_factory=dict)
+    covered: Mapping[str, datetime] = field(default_factory=dict)
     flagged: Mapping[str, Flag] = field(default_factory=dict)
 
 
@@ -172,8 +195,29 @@ class Facts:
     contradictions: Mapping[str, str] = field(default_factory=dict)
     gifts: Mapping[str, Gift] = field(default_factory=dict)
     forgiven: frozenset[str] = frozenset()
-    resolved: Mapping[str, Word] = field(default_factory=dict)
+    resolved: Mapping[str, Resolution] = field(default_factory=dict)
     said: Said = _NOTHING
+
+
+def resolutions(facts: Facts, matter: str) -> list[Resolution]:
+    """How often people closed this matter, and how: who settles a part of it is called again for the rest.
+
+    Its key the first time is `matter`, then `matter#1` and so on.
+    """
+    found: list[Resolution] = []
+    while (known := facts.resolved.get(numbered(matter, len(found)))) is not None:
+        found.append(known)
+    return found
+
+
+def numbered(matter: str, turn: int) -> str:
+    """The key of a matter that was closed `turn` times before."""
+    return f"{matter}#{turn}" if turn else matter
+
+
+def settled(facts: Facts, matter: str) -> int:
+    """How much money people settled by closing this matter, in minor units."""
+    return sum(one.amount for one in resolutions(facts, matter)) if facts.resolved else 0
 
 
 def join(a: Facts, b: Facts) -> Facts:

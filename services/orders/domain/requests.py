@@ -3,14 +3,14 @@
 The formulas are in `balance.py`; here amounts become requests, each for one payment.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from services.orders.domain.attention import awaits_decision_on_capture
 from services.orders.domain.balance import in_turn, worth
-from services.orders.domain.facts import Operation
+from services.orders.domain.facts import Facts, Operation, Request, resolutions, settled
 from services.orders.domain.order import Order
 from services.orders.domain.parcels import NEVER_ARRIVED
-from services.orders.domain.sayings import Ask, Issue
+from services.orders.domain.sayings import Ask, Cover, Issue
 
 
 def has_payments(order: Order) -> bool:
@@ -74,23 +74,51 @@ def pays_back(order: Order) -> list[Ask]:
     return asks
 
 
+def may_cover(order: Order) -> bool:
+    """Whether nothing will be owed for the returns that came back.
+
+    Only once the order is over and nothing is to be collected any more: should news of a parcel or of a capture
+    be on its way, money may be owed yet, and then the refund names the return.
+    """
+    if not order.facts.returns or not order.facts.payments or not order.final:
+        return False
+    money = order.balance
+    return not money.capture_open and money.due <= 0 and money.owed <= 0
+
+
+def covers(order: Order) -> list[Cover]:
+    """Name the returns for which nothing goes back: it did before, by hand, or the goods were never paid for."""
+    returns, _ = _newly_counted(order)
+    number = len(order.facts.said.covered) + 1
+    payment_id = min(order.facts.payments)
+    return [Cover(f"{order.terms.order_id}.n{number}", payment_id, returns)] if returns else []
+
+
 def _newly_counted(order: Order) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    named: set[str] = set()
+    named = set(order.facts.said.covered)
     for key, request in order.facts.said.requests.items():
-        if key not in order.facts.payments[request.payment_id].failed:
+        if _pays(order.facts, key, request):
             named.update(request.returns, request.parcels)
     returns = {key for key in order.facts.returns if worth(order.facts, key)}
     parcels = {key for key, _ in order.shares(NEVER_ARRIVED)}
     return tuple(sorted(returns - named)), tuple(sorted(parcels - named))
 
 
+def _pays(facts: Facts, key: str, request: Request) -> bool:
+    """Whether this request did not fail, or people paid in another way instead."""
+    payment = facts.payments[request.payment_id]
+    return payment.failure(key) is None or settled(facts, f"refund_failed:{key}") > 0
+
+
 def may_void(order: Order) -> bool:
     """Whether nothing more will be collected.
 
     While a capture is open, or failed and a person may still have it asked for again, the authorisation is
-    needed; a person gives it up by resolving the matter.
+    needed; a person gives it up by resolving the matter, after which nothing is due.
     """
-    return order.final and not order.balance.capture_open and not awaits_decision_on_capture(order)
+    money = order.balance
+    awaits_decision = money.due > 0 and bool(money.failed("capture"))
+    return order.final and not money.capture_open and not awaits_decision
 
 
 def voids(order: Order) -> list[Ask]:
@@ -100,20 +128,36 @@ def voids(order: Order) -> list[Ask]:
 
 
 def tells(order: Order) -> list[Issue]:
-    """Say which money went back, once per refund."""
+    """Say which money went back, once per refund and once per refund that people paid in another way."""
     issues = []
     for payment_id, payment in order.facts.payments.items():
         for key, amount in payment.refunded.items():
-            if key not in order.facts.said.issued:
-                asked = order.facts.said.requests.get(key)
-                returns, parcels = (asked.returns, asked.parcels) if asked is not None else ((), ())
-                issues.append(Issue(key, payment_id, amount, returns, parcels))
-    return issues
+            asked = order.facts.said.requests.get(key)
+            returns, parcels = (asked.returns, asked.parcels) if asked is not None else ((), ())
+            issues.append(Issue(key, payment_id, amount, returns, parcels))
+    if order.facts.resolved:
+        issues += _paid_by_hand(order.facts)
+    return [issue for issue in issues if issue.request_id not in order.facts.said.issued]
+
+
+def _paid_by_hand(facts: Facts) -> Iterator[Issue]:
+    for key, asked in facts.said.requests.items():
+        by_hand = facts.payments[asked.payment_id].by_hand
+        matter = f"refund_by_hand:{key}" if by_hand else f"refund_failed:{key}"
+        for turn, paid in enumerate(resolutions(facts, matter), start=1):
+            if paid.amount:
+                yield Issue(f"{key}.h{turn}", asked.payment_id, paid.amount, asked.returns, asked.parcels)
 
 
 def _requests(order: Order, operation: Operation, parts: list[tuple[str, int]], after: int = 0) -> list[Ask]:
     number = len(order.facts.said.requests) + after
     return [
-        Ask(f"{order.terms.order_id}.{operation[0]}{number + index}", operation, payment_id, amount)
+        Ask(
+            f"{order.terms.order_id}.{operation[0]}{number + index}",
+            operation,
+            payment_id,
+            amount,
+            by_hand=order.facts.payments[payment_id].by_hand,
+        )
         for index, (payment_id, amount) in enumerate(parts, start=1)
     ]

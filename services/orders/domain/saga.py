@@ -12,7 +12,18 @@ from enum import StrEnum
 from services.orders.domain import attention, promise, requests
 from services.orders.domain.facts import Flag, Request
 from services.orders.domain.order import Order
-from services.orders.domain.sayings import Ask, Cancel, Complete, Confirm, Issue, Place, Put, Recall, Saying
+from services.orders.domain.sayings import (
+    Ask,
+    Cancel,
+    Complete,
+    Confirm,
+    Cover,
+    Issue,
+    Place,
+    Put,
+    Recall,
+    Saying,
+)
 from shared.saga.rules import Rule, apply
 
 RULES: tuple[Rule[Order, Saying], ...] = (
@@ -28,6 +39,7 @@ RULES: tuple[Rule[Order, Saying], ...] = (
     Rule("pay back",   requests.has_payments,                               requests.pays_back),
     Rule("void",       requests.may_void,                                   requests.voids),
     Rule("tell",       requests.has_payments,                               requests.tells),
+    Rule("cover",      requests.may_cover,                                  requests.covers),
     Rule("attention",  lambda _: True,                                      attention.puts),
 )  # fmt: skip
 """The whole process. Rules about amounts say as many requests as the amounts need, which may be none.
@@ -90,8 +102,10 @@ def _remember(order: Order, saying: Saying, now: datetime) -> Order:
             said = replace(said, requests={**said.requests, request_id: _request(saying, now)})
         case Issue(request_id=request_id):
             said = replace(said, issued={**said.issued, request_id: now})
+        case Cover(returns=returns):
+            said = replace(said, covered={**said.covered, **dict.fromkeys(returns, now)})
         case Put(key=key):
-            flag = Flag(saying.number, saying.kind, saying.reason, saying.action, now)
+            flag = Flag(saying.number, saying.kind, saying.reason, saying.action, now, saying.amount)
             said = replace(said, flagged={**said.flagged, key: flag})
     return Order(order.terms, replace(order.facts, said=said))
 

@@ -41,7 +41,7 @@ class Complete:
 
 @value_object
 class Ask:
-    """The payment service is asked for an operation of one payment."""
+    """The payment service is asked for an operation of one payment; people are, if it was collected `by_hand`."""
 
     request_id: str
     operation: Operation
@@ -51,6 +51,7 @@ class Ask:
     parcels: tuple[str, ...] = ()
     reason: str = ""
     gift: str = ""
+    by_hand: bool = False
 
 
 @value_object
@@ -65,6 +66,15 @@ class Issue:
 
 
 @value_object
+class Cover:
+    """Returns for which no money goes back: what is owed for them was paid back before, or never collected."""
+
+    request_id: str
+    payment_id: str
+    returns: tuple[str, ...]
+
+
+@value_object
 class Put:
     """A matter is put before a person; said to people only, on no topic."""
 
@@ -73,6 +83,7 @@ class Put:
     kind: str
     reason: str
     action: str
+    amount: int = 0
 
 
-Saying: TypeAlias = Place | Cancel | Confirm | Recall | Complete | Ask | Issue | Put
+Saying: TypeAlias = Place | Cancel | Confirm | Recall | Complete | Ask | Issue | Cover | Put

@@ -1,6 +1,7 @@
 """What people and other systems may ask of an order, and what they hear instead when it is too late."""
 
-from services.orders.domain.facts import Facts, Gift, Hold, Operation, Word
+from services.orders.domain.attention import items
+from services.orders.domain.facts import UNASKED, Facts, Gift, Hold, Operation, Payment, Resolution, Word
 from services.orders.domain.order import Order
 from shared.value_object import value_object
 
@@ -44,13 +45,16 @@ def cancel(order: Order, wish_id: str, word: Word) -> Answer:
 
 def hold(order: Order, hold_id: str, word: Word) -> Answer:
     """Keep the order from being confirmed; only before it is."""
-    if hold_id in order.facts.holds:
+    known = order.facts.holds.get(hold_id)
+    if known is not None and known.released is None:
         return Already("this hold was placed before")
     if order.final:
         return No("order_over", "The order is over; there is nothing to hold.")
     if order.confirmed:
         instead = "The order was confirmed and is being shipped. Cancel it while nothing has left its place."
         return No("already_confirmed", instead)
+    if known is not None:
+        return No("hold_released", f"The hold {hold_id} was placed and released before; use another hold_id.")
     return Facts(holds={hold_id: Hold(placed=word)})
 
 
@@ -68,7 +72,7 @@ def release(order: Order, hold_id: str | None, word: Word) -> Answer:
 
 
 def ask_again(order: Order, operation: Operation, payment_id: str | None) -> Answer:
-    """Ask the payment service again for what failed: of one payment or of all."""
+    """Ask the payment service again for what failed and was not settled in another way: of one payment or of all."""
     failed = order.balance.failed(operation, payment_id)
     if not failed:
         requests = order.facts.said.requests
@@ -76,12 +80,20 @@ def ask_again(order: Order, operation: Operation, payment_id: str | None) -> Ans
         if any(payment_id in (None, request.payment_id) for request in again):
             return Already(f"the {operation} was asked for again before")
         return No("nothing_failed", f"No {operation} failed here, so there is nothing to ask for again.")
+    if operation == "capture" and order.balance.due <= 0:
+        return No("nothing_due", "Nothing is due: it was collected from another payment, or given up.")
     return Facts(forgiven=frozenset(failed))
 
 
 def refund(order: Order, gift_id: str, amount: int, payment_id: str | None, word: Word) -> Answer:
     """Pay back by hand, within what was captured and not yet paid back."""
-    if gift_id in order.facts.gifts:
+    gift = order.facts.gifts.get(gift_id)
+    if gift is not None and (gift.amount, gift.payment_id) != (amount, payment_id or ""):
+        what = f"{gift.amount} of {gift.payment_id or 'any payment'}"
+        return No(
+            "refund_differs", f"The refund {gift_id} is already another one: {what}. Use another refund_id."
+        )
+    if gift is not None:
         return Already("this refund was asked for before")
     room = order.balance.room
     if payment_id is not None and payment_id not in room:
@@ -95,11 +107,33 @@ def refund(order: Order, gift_id: str, amount: int, payment_id: str | None, word
     return Facts(gifts={gift_id: Gift(amount, payment_id or "", word)})
 
 
-def resolve(order: Order, number: int, word: Word) -> Answer:
-    """Close a matter that was put before people."""
-    keys = [key for key, flag in order.facts.said.flagged.items() if flag.number == number]
-    if not keys:
+def record_payment(order: Order, payment_id: str, amount: int, method: str, word: Word) -> Answer:
+    """Count money that people collected in another way; it can only be paid back by people."""
+    new = Payment(method=method, captured={UNASKED: amount}, by_hand=True)
+    known = order.facts.payments.get(payment_id)
+    if known == new:
+        return Already("this payment was recorded before")
+    if known is not None:
+        taken = "The order has another payment of this payment_id: an operation of it is told by the payment service."
+        return No("payment_differs", f"{taken} For money collected in another way use a new payment_id.")
+    return Facts(payments={payment_id: new})
+
+
+def resolve(order: Order, number: int, amount: int | None, word: Word) -> Answer:
+    """Close a matter that was put before people, and settle what it is about.
+
+    Who says which `amount` they settled hears if it is another one by now.
+    """
+    item = next((one for one in items(order) if one.flag.number == number), None)
+    if item is None:
         return No("unknown_attention", f"The order has no matter {number}.")
-    if keys[0] in order.facts.resolved:
+    if item.state == "resolved":
         return Already("this matter was resolved before")
-    return Facts(resolved={keys[0]: word})
+    if item.state == "passed":
+        return Already("this matter has passed by itself")
+    if amount not in (None, item.amount):
+        instead = (
+            f"The matter is now about {item.amount} {order.terms.currency} (minor units): {item.reason}."
+        )
+        return No("amount_changed", instead)
+    return Facts(resolved={item.key: Resolution(word.by, word.why, word.at, item.amount)})

@@ -5,7 +5,18 @@ from typing import Any
 
 from services.orders.domain.facts import Operation
 from services.orders.domain.money import split
-from services.orders.domain.sayings import Ask, Cancel, Complete, Confirm, Issue, Place, Put, Recall, Saying
+from services.orders.domain.sayings import (
+    Ask,
+    Cancel,
+    Complete,
+    Confirm,
+    Cover,
+    Issue,
+    Place,
+    Put,
+    Recall,
+    Saying,
+)
 from services.orders.handlers.reading import lines_of, units_of
 from services.orders.store import Held
 from shared.contracts.envelope import Event
@@ -45,8 +56,8 @@ def event_of(saying: Saying, held: Held) -> Event | None:
             return OrderCancelled.model_validate({**name, "reason": reason, "detail": detail[:200]})
         case Complete():
             return OrderCompleted.model_validate(name)
-        case Ask():
-            return _request(saying, terms.order_id, terms.currency)
+        case Ask(by_hand=by_hand):
+            return None if by_hand else _request(saying, terms.order_id, terms.currency)
         case Issue():
             return RefundIssued(
                 order_id=terms.order_id,
@@ -56,6 +67,15 @@ def event_of(saying: Saying, held: Held) -> Event | None:
                 currency=terms.currency,
                 return_ids=saying.returns,
                 shipment_ids=saying.parcels,
+            )
+        case Cover():
+            return RefundIssued(
+                order_id=terms.order_id,
+                request_id=saying.request_id,
+                payment_id=saying.payment_id,
+                amount=0,
+                currency=terms.currency,
+                return_ids=saying.returns,
             )
         case Put():
             return None
@@ -76,9 +96,13 @@ def noted(saying: Saying) -> tuple[str, dict[str, Any]]:
             return OrderCompleted.topic, {}
         case Ask(request_id=request_id, payment_id=payment_id, amount=amount):
             asked = {"request_id": request_id, "payment_id": payment_id, "amount": amount}
-            return _REQUESTS[saying.operation].topic, asked
+            return f"{saying.operation} by hand" if saying.by_hand else _REQUESTS[
+                saying.operation
+            ].topic, asked
         case Issue(request_id=request_id, payment_id=payment_id, amount=amount):
             return RefundIssued.topic, {"request_id": request_id, "payment_id": payment_id, "amount": amount}
+        case Cover(request_id=request_id, returns=returns):
+            return RefundIssued.topic, {"request_id": request_id, "amount": 0, "return_ids": list(returns)}
         case Put(number=number, kind=kind, reason=reason, action=action):
             return "attention", {
                 "attention_id": number,

@@ -68,9 +68,9 @@ class Order:
         unit = ReturnUnits(shipment_id=self.parcel, line_id="1", sku="CUP", quantity=1, reason="broken")
         return ReturnAuthorized(order_id=self.id, return_id=new_id(), origin=origin, units=(unit,))
 
-    def refunded(self) -> RefundIssued:
+    def refunded(self, amount: int = 1050) -> RefundIssued:
         return RefundIssued(
-            order_id=self.id, request_id=new_id(), payment_id="p1", amount=1050, currency="EUR"
+            order_id=self.id, request_id=new_id(), payment_id="p1", amount=amount, currency="EUR"
         )
 
 

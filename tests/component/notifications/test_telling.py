@@ -41,6 +41,7 @@ async def test_every_event_people_care_about_becomes_one_mail_however_often_it_i
         for event in story:
             await topics.say(event, copies=2)  # the same message twice
             await topics.say(event)  # the same thing in another message
+        await topics.say(order.refunded(0))  # closes a return, and is no news for people
         sent = await topics.expect(NotificationSent, lambda event: event.order_id == order.id, count=7)
         await service.settled()
         await ended(service, order, 7)

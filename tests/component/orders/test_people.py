@@ -50,6 +50,8 @@ async def test_a_refund_by_hand_is_paid_once_and_stays_within_what_was_captured(
     wish = {"amount": 1000, "reason": "for the trouble", "refund_id": "gift-1"}
     assert (await world.post(f"/orders/{order_id}/refunds", wish)).status_code == 202
     assert (await world.post(f"/orders/{order_id}/refunds", wish)).status_code == 200
+    other = await world.post(f"/orders/{order_id}/refunds", {**wish, "amount": 2000})
+    assert (other.status_code, other.json()["code"]) == (409, "refund_differs")
     asked = await world.topics.expect(PaymentRefundRequested, world.about(order_id))
     assert (asked.amount, asked.reason) == (1000, "for the trouble")
     await world.topics.say(say.refunded(asked), copies=2)
@@ -126,6 +128,7 @@ async def test_commands_about_an_order_that_is_not_here_say_so(world: World) -> 
         ("release", {}),
         ("captures", {}),
         ("refunds", {"reason": "x"}),
+        ("payments", {"reason": "x", "amount": 1, "method": "cash"}),
         ("attention/1/resolve", {"reason": "x"}),
     ):
         answer = await world.post(f"/orders/none/{path}", body)

@@ -41,6 +41,11 @@ class Plan:
     early_cancel: bool = False
     hold: bool = False
     gift: int = 0
+    """What people pay back by hand; more than there is means all of it."""
+    late_returns: bool = False
+    """Goods come back only when everything else is over."""
+    people: str = "look"
+    """`settle`: resolve what is open; `cash`: collect what is missing by hand; `look`: only have it tried again."""
     persistent: bool = False
     seed: int = 0
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.orders.domain import wishes
-from services.orders.domain.attention import items
+from services.orders.domain.attention import Item, items
 from services.orders.domain.deadlines import waits
 from services.orders.domain.facts import (
     UNASKED,
@@ -28,7 +28,7 @@ from services.orders.domain.order import Order
 from services.orders.domain.saga import decide
 from services.orders.domain.sayings import Ask, Cancel, Confirm, Place, Recall, Saying
 from services.orders.domain.terms import Terms
-from tests.unit.orders.cast import Account, ParcelPlan, Plan
+from tests.unit.orders.cast import Account, ParcelPlan, PaymentPlan, Plan
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -54,6 +54,9 @@ class History:
         self.cancel_answered = False
         self.stage: dict[str, str] = {}
         self.late: list[Facts] = []
+        self.came_back: set[str] = set()
+        self.given_up = 0
+        self.paid_by_hand = 0
 
     # --- Running ---------------------------------------------------------------------------------------
 
@@ -129,7 +132,7 @@ class History:
                         self.stage[f"s{number}"] = "new"
             case Recall():
                 self._fulfilment_answers()
-            case Ask():
+            case Ask(by_hand=False):
                 self.to_orders.append(self._payment_service_hears(saying))
 
     # --- Inventory and fulfilment ------------------------------------------------------------------------
@@ -195,8 +198,9 @@ class History:
             for part, value in enumerate((fate.returned // 2, fate.returned - fate.returned // 2)):
                 name = f"r{key}.{part}"
                 self.to_orders.append(Facts(returns={name: Return("customer", parcels, authorized=self.now)}))
-                back = Return("", parcels, received=self.now, value=value)
-                self.to_orders.append(Facts(returns={name: back}))
+                back = Facts(returns={name: Return("", parcels, received=self.now, value=value)})
+                (self.late if self.plan.late_returns else self.to_orders).append(back)
+                self.came_back |= {name} if value else set()
 
     # --- Payment service ---------------------------------------------------------------------------------
 
@@ -253,24 +257,39 @@ class History:
         word = Word("desk", "looked after", self.now)
         if self.plan.hold and self._wish(wishes.release(self.order, None, word)):
             return True
-        gives = self.plan.gift and "g" not in self.order.facts.gifts
-        if gives and self._wish(wishes.refund(self.order, "g", self.plan.gift, None, word)):
+        gift = min(self.plan.gift, sum(self.order.balance.room.values()))
+        gives = gift and "g" not in self.order.facts.gifts
+        if gives and self._wish(wishes.refund(self.order, "g", gift, None, word)):
             return True
-        for item in items(self.order):
-            if item.state != "open":
-                continue
-            for operation in ("capture", "refund"):
-                failed = item.flag.kind == f"{operation}_failed" and not self.plan.persistent
-                if failed and self._wish(wishes.ask_again(self.order, operation, None)):
-                    return True
-            if item.flag.kind == "capture_failed":
-                return self._wish(wishes.resolve(self.order, item.flag.number, word))
-        return False
+        return any(self._looks_after(item, word) for item in items(self.order) if item.state == "open")
+
+    def _looks_after(self, item: Item, word: Word) -> bool:
+        kind = item.flag.kind
+        for operation in ("capture", "refund"):
+            tries = kind == f"{operation}_failed" and not self.plan.persistent
+            if tries and self._wish(wishes.ask_again(self.order, operation, None)):
+                return True
+        if self.plan.people == "cash" and kind in ("capture_failed", "underpaid", "uncovered"):
+            return self._collects(item.amount, word)
+        if self.plan.people == "look" and kind != "capture_failed":
+            return False
+        self.given_up += item.amount if kind in ("capture_failed", "underpaid") else 0
+        self.paid_by_hand += item.amount if kind in ("refund_failed", "refund_by_hand") else 0
+        return self._wish(wishes.resolve(self.order, item.flag.number, item.amount, word))
+
+    def _collects(self, amount: int, word: Word) -> bool:
+        key = f"cash{len(self.accounts)}"
+        account = self.accounts[key] = Account(PaymentPlan(amount, how="cash"))
+        account.authorized = account.captured = amount
+        return self._wish(wishes.record_payment(self.order, key, amount, "cash", word))
 
     def _time_passes(self) -> bool:
         keys = [wait.key for wait in waits(self.order) if wait.key not in self.order.facts.passed]
         if keys:
             self._learn(Facts(passed={self.chance.choice(keys): self.now}))
+            return True
+        if self.late:
+            self.to_orders.append(self.late.pop())
             return True
         late = [number for number, payment in enumerate(self.plan.payments) if payment.when == 2]
         new = [f"p{number}" for number in late if f"p{number}" not in self.accounts]

@@ -43,7 +43,9 @@ def plans(draw: st.DrawFn) -> Plan:
         cancel_after=draw(st.one_of(st.none(), st.none(), st.integers(1, 40))),
         early_cancel=draw(st.integers(0, 19)) == 7,
         hold=draw(st.integers(0, 9)) == 7,
-        gift=draw(st.sampled_from((0, 0, 0, 10))),
+        gift=draw(st.sampled_from((0, 0, 0, 10, 10_000))),
+        late_returns=draw(st.booleans()),
+        people=draw(st.sampled_from(("look", "settle", "settle", "cash"))),
         persistent=draw(st.booleans()),
         seed=draw(st.integers(0, 2**32)),
     )

@@ -1,7 +1,7 @@
 """The table of rules, row by row, on small examples; histories.py tries them all together."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -13,39 +13,13 @@ from services.orders.domain.facts import (
     Facts,
     Failure,
     Hold,
-    Parcel,
     Payment,
-    Reservation,
-    Share,
     Word,
     join,
 )
-from services.orders.domain.order import Order
-from services.orders.domain.saga import decide, state
+from services.orders.domain.saga import state
 from services.orders.domain.sayings import Ask, Cancel, Complete, Confirm, Issue, Place, Put, Recall
-from services.orders.domain.terms import Terms
-
-NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
-TERMS = Terms("o", "shop", "1", "EUR", 100, NOW)
-WORD = Word("ada", "because", NOW)
-RESERVED = Facts(reservations={"r": Reservation(NOW, {"a": Share("A", 60), "b": Share("B", 40)})})
-FUNDED = Facts(payments={"p": Payment(authorized=100)})
-
-
-def told(*facts: Facts, order: Order | None = None):
-    """The order after these facts, one after the other, and what the last one made it say."""
-    order = order or Order(TERMS, Facts())
-    said = ()
-    for one in facts:
-        order, said = decide(Order(TERMS, join(order.facts, one)), NOW)
-    return order, said
-
-
-def parcel(key: str, *seen: str) -> Facts:
-    return Facts(parcels={key: Parcel(seen=dict.fromkeys(seen, NOW))})
-
-
-CONFIRMED = told(Facts(), RESERVED, FUNDED)[0]
+from tests.unit.orders.small import CONFIRMED, FUNDED, NOW, RESERVED, WORD, parcel, told
 
 
 def test_place_then_wait_then_confirm():
