@@ -71,7 +71,7 @@ class Shipment:
 
     `weight_g` is what the packer weighed, in grams. `last_scan` is the newest by the carrier's time, not
     the last that came. `not_found` is set by a short pick alone. `attention` is why a person should look,
-    `last_sign_at` when the parcel was last known to move.
+    `last_sign_at` from when its silence counts: when it was last heard of, or a person last let it go on.
     """
 
     shipment_id: str
@@ -103,6 +103,12 @@ class Shipment:
         ):
             return "exception"
         return self.stage.name.lower()
+
+    @property
+    def last_heard_at(self) -> datetime | None:
+        """When the carrier, or who gave it the parcel, last knew of it."""
+        known = (self.dispatched_at, self.last_scan.occurred_at if self.last_scan else None)
+        return max((at for at in known if at is not None), default=None)
 
     @property
     def on_its_way(self) -> bool:

@@ -111,12 +111,16 @@ def finish(shipment: Shipment, end: End, at: datetime, detail: str) -> Change:
     return Change(ended, (_SAYS[end],), (Note(end.value, detail, at),))
 
 
-def resolve(shipment: Shipment, why: str) -> Change:
-    """A person looked at what was flagged."""
+def resolve(shipment: Shipment, why: str, now: datetime) -> Change:
+    """A person looked at what was flagged.
+
+    Who lets a silent parcel go on is called again after as long: its silence counts from now.
+    """
     if shipment.attention is None:
         return Change(shipment)
     note = Note("resolved", f"{shipment.attention}: {why}"[:200])
-    return Change(replace(shipment, attention=None), notes=(note,))
+    since = now if shipment.on_its_way else shipment.last_sign_at
+    return Change(replace(shipment, attention=None, last_sign_at=since), notes=(note,))
 
 
 _SAYS = {

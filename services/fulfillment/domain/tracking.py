@@ -71,11 +71,14 @@ SECOND_END = "second_end"
 
 
 def silence(shipment: Shipment, before: datetime, days: int) -> Change:
-    """Flags a parcel on its way whose last sign came before `before`, which is `days` days ago."""
+    """Flags a parcel on its way whose last sign came before `before`, which is `days` days ago.
+
+    Its timeline says when it was last heard of, however often a person has let it go on since.
+    """
     heard = shipment.last_sign_at is None or shipment.last_sign_at >= before
     if not shipment.on_its_way or heard or shipment.attention == SILENT:
         return Change(shipment)
-    note = Note("silent", f"no sign for {days} days", shipment.last_sign_at, flagged=True)
+    note = Note("silent", f"no sign for {days} days", shipment.last_heard_at, flagged=True)
     return Change(replace(shipment, attention=SILENT), notes=(note,))
 
 

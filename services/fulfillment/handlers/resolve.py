@@ -20,4 +20,4 @@ class Resolve:
 async def resolve(commands: Sequence[Command[Steps[Resolve]]], tx: Tx) -> Sequence[Outcome]:
     """Takes the flag off; the timeline keeps what it was and why it went."""
     held = await hold(commands, tx)
-    return await settle(commands, held, tx, lambda parcel, row: steps.resolve(parcel, row.why))
+    return await settle(commands, held, tx, lambda parcel, row: steps.resolve(parcel, row.why, tx.now))

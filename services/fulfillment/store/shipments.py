@@ -129,7 +129,7 @@ class Shipments:
         return [row["serial"] for row in rows]
 
     async def silent_since(self, before: datetime, limit: int) -> list[Shipment]:
-        """Parcels on their way and not yet flagged as silent that nobody heard of since `before`; oldest first."""
+        """Parcels on their way and not yet flagged as silent without a sign since `before`; oldest first."""
         query = select(*(shipments.c[name] for name in FACTS)).where(
             shipments.c.state.in_(("dispatched", "exception")),
             shipments.c.last_sign_at < before,

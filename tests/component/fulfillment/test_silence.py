@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,58 @@ async def test_a_silent_parcel_is_flagged_once_until_the_next_scan(world: World)
         "/tracking", scan(number, "in_transit", datetime.now(UTC).isoformat()).model_dump(mode="json")
     )
     assert (await world.get(f"/shipments/{silent}"))["attention"] is None
+
+
+async def flagged(world: World, parcel: str) -> list[Any]:
+    """The timeline's lines of silence, after the job has looked at every parcel."""
+    while await find_silent(world.service.service):
+        pass
+    detail = await world.get(f"/shipments/{parcel}")
+    return [entry for entry in detail["timeline"] if entry["kind"] == "silent"]
+
+
+async def days_pass(world: World, parcel: str, days: int) -> None:
+    """As if the parcel's silence had begun so many days earlier."""
+    sql = "UPDATE shipments SET last_sign_at = last_sign_at - make_interval(days => :days) WHERE shipment_id = :id"
+    await world.service.rows(sql, days=days, id=parcel)
+
+
+async def test_who_lets_a_silent_parcel_go_on_is_called_again_after_as_long(world: World) -> None:
+    parcel, number = await sent_days_ago(world, 6)
+    assert len(await flagged(world, parcel)) == 1
+    resolved = await world.post(f"/shipments/{parcel}/resolve", {"why": "carrier looks for it"})
+    assert resolved["attention"] is None
+    assert len(await flagged(world, parcel)) == 1
+    assert (await world.get(f"/shipments/{parcel}"))["attention"] is None
+    await days_pass(world, parcel, 4)
+    # Repeating the answer to what is no question any more puts nothing off.
+    await world.post(f"/shipments/{parcel}/resolve", {"why": "carrier looks for it"})
+    assert len(await flagged(world, parcel)) == 1
+    await days_pass(world, parcel, 2)
+    again = await flagged(world, parcel)
+    detail = await world.get(f"/shipments/{parcel}")
+    assert (len(again), detail["attention"]) == (2, "silent")
+    assert {entry["occurred_at"] for entry in again} == {detail["dispatched_at"]}, "nobody heard of it since"
+    await world.post(f"/shipments/{parcel}/resolve", {"why": "found"})
+    await days_pass(world, parcel, 6)
+    now = datetime.now(UTC).isoformat()
+    await world.post("/tracking", scan(number, "in_transit", now).model_dump(mode="json"))
+    assert len(await flagged(world, parcel)) == 2
+
+
+async def test_resolving_a_parcel_that_is_not_flagged_changes_nothing(world: World) -> None:
+    parcel, number = await sent_days_ago(world, 7)
+    hit = (datetime.now(UTC) - timedelta(days=6)).isoformat()
+    await world.post("/tracking", scan(number, "damaged", hit).model_dump(mode="json"))
+    before = await world.get(f"/shipments/{parcel}")
+    assert (before["state"], before["attention"]) == ("exception", None)
+    await world.post(f"/shipments/{parcel}/resolve", {"why": "only the box"})
+    assert await world.get(f"/shipments/{parcel}") == before
+    [silent] = await flagged(world, parcel)
+    assert silent["occurred_at"] == before["last_scan"]["occurred_at"]
+    resolved = await world.post(f"/shipments/{parcel}/resolve", {"why": "on a shelf"})
+    assert (resolved["state"], resolved["attention"]) == ("exception", None)
+    assert await flagged(world, parcel) == [silent]
 
 
 async def test_a_carrier_that_must_be_asked_is_asked_first(

@@ -115,6 +115,11 @@ class History:
         if place in self.parcels:
             self.take(place, silence(self.parcels[place], hours(hour), 5))
 
+    def resolve(self, place: str, hour: int) -> None:
+        """A person looked at what was flagged."""
+        if place in self.parcels:
+            self.take(place, steps.resolve(self.parcels[place], "looked", hours(hour)))
+
     def take(self, place: str, decision: Any) -> None:
         """What a handler does with a decision."""
         if isinstance(decision, Change):
@@ -141,6 +146,7 @@ EVENTS = st.one_of(
         st.just("scan"), _place, st.sampled_from(["s1", "s2", "s3", "s4"]), st.sampled_from(STATUSES), _hour
     ),
     st.tuples(st.just("silent"), _place, _hour),
+    st.tuples(st.just("resolve"), _place, _hour),
 )
 
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fulfillment.domain.change import Raised, Said
+from services.fulfillment.domain.change import Change, Raised, Said
 from services.fulfillment.domain.shipment import EXCEPTIONS, Booking, End, Scan, Shipment, Stage
+from services.fulfillment.domain.steps import resolve
 from services.fulfillment.domain.tracking import SECOND_END, SILENT, record_scan, silence, time_fault
 from tests.unit.fulfillment.histories import MOVING, NOON, STATUSES, hours, parcel
 
@@ -109,6 +110,28 @@ def test_silence_is_flagged_once_and_ends_with_the_next_scan() -> None:
     assert silence(PACKED, hours(1), 5).shipment == PACKED
     delivered = record_scan(AWAY, Scan("1", "delivered", NOON)).shipment
     assert silence(delivered, hours(1), 5).shipment == delivered
+
+
+def test_silence_counts_from_when_a_person_let_it_go_on_and_is_dated_by_the_last_scan() -> None:
+    moved = record_scan(AWAY, Scan("1", "in_transit", hours(1))).shipment
+    looked = resolve(silence(moved, hours(2), 5).shipment, "wait", hours(8)).shipment
+    assert silence(looked, hours(8), 5) == Change(looked)
+    again = silence(looked, hours(9), 5)
+    assert again.shipment.attention == SILENT
+    assert again.notes[0].occurred_at == hours(1)
+    late = record_scan(looked, Scan("2", "in_transit", hours(7))).shipment
+    assert silence(late, hours(8), 5) == Change(late), "a scan from before does not shorten what was put off"
+    later = record_scan(looked, Scan("3", "in_transit", hours(10))).shipment
+    assert silence(later, hours(10), 5) == Change(later)
+    assert silence(later, hours(11), 5).notes[0].occurred_at == hours(10)
+
+
+def test_resolving_touches_neither_what_nobody_flagged_nor_when_an_ended_parcel_was_heard_of() -> None:
+    damaged = record_scan(AWAY, Scan("1", "damaged", hours(1))).shipment
+    assert resolve(damaged, "only the box", hours(8)) == Change(damaged)
+    ended = record_scan(AWAY, Scan("1", "delivered", hours(1))).shipment
+    twice = record_scan(ended, Scan("2", "lost", hours(2))).shipment
+    assert resolve(twice, "neighbour had it", hours(8)).shipment == ended
 
 
 @given(st.datetimes(timezones=st.timezones()))
