@@ -107,7 +107,7 @@ class PaymentByHand(Body):
     amount: Annotated[Money, Field(ge=1)]
     method: Annotated[Text, Field(min_length=1, max_length=64, description="as people call it, such as cash")]
     reason: Reason
-    payment_id: Id | None = None
+    payment_id: Annotated[Id, Field(max_length=50)] | None = None
 
 
 class Resolve(Body):

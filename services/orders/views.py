@@ -98,8 +98,9 @@ def _attention(item: Item) -> Attention:
 def _operation(key: str, request: Request, order: Order) -> Operation:
     payment = order.facts.payments[request.payment_id]
     done = key in payment.captured or key in payment.refunded or key in payment.voided
-    by_people = settled(order.facts, f"{request.operation}_failed:{key}")
-    by_people += settled(order.facts, f"{request.operation}_by_hand:{key}")
+    matters = (f"{request.operation}_failed:{key}", f"{request.operation}_by_hand:{key}")
+    by_people = sum(settled(order.facts, matter) for matter in matters)
+    missing = key in order.balance.accounts[request.payment_id].failed
     failure = payment.failure(key)
     return Operation(
         request_id=key,
@@ -107,7 +108,13 @@ def _operation(key: str, request: Request, order: Order) -> Operation:
         payment_id=request.payment_id,
         amount=request.amount,
         asked_at=request.at,
-        state="done" if done else "settled" if by_people else "failed" if failure is not None else "open",
+        state="done"
+        if done
+        else "settled"
+        if by_people and not missing
+        else "failed"
+        if failure is not None
+        else "open",
         return_ids=list(request.returns),
         shipment_ids=list(request.parcels),
         reason=request.reason,

@@ -8,7 +8,7 @@ matter of money settles as much as it was about and no more: should there be mor
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from services.orders.domain.balance import Failed, at_least_zero
+from services.orders.domain.balance import at_least_zero
 from services.orders.domain.deadlines import waits
 from services.orders.domain.facts import Facts, Flag, Resolution, numbered, resolutions, settled
 from services.orders.domain.parcels import ENDS, end_of
@@ -69,12 +69,8 @@ def needs(order: "Order") -> Iterator[Need]:
     """Everything that needs a person as the facts stand."""
     yield from _overdue(order)
     yield from _money(order)
-    for payment_id, account in order.balance.accounts.items():
-        for key, failed in account.failed.items():
-            yield from _failed(order, payment_id, key, failed)
     yield from _by_hand(order.facts)
-    if order.facts.resolved:
-        yield from _paid_twice(order.facts)
+    yield from _paid_twice(order)
     yield from _parcels(order)
     for key, text in order.facts.contradictions.items():
         action = "Two systems disagree: find out which is right, mend it there, then resolve this."
@@ -101,17 +97,24 @@ def _overdue(order: "Order") -> Iterator[Need]:
             yield Need(wait.matter, "overdue", reason, _OVERDUE[wait.kind])
 
 
-def _failed(order: "Order", payment_id: str, key: str, failed: Failed) -> Iterator[Need]:
-    operation, kind, money = failed.operation, f"{failed.operation}_failed", order.balance
-    # What failed may have been moved by another payment since, or is not wanted any more.
+def _failed(order: "Order") -> Iterator[Need]:
+    """What failed, as far as it was not moved in another way since and is still wanted: one matter for one sum."""
+    money = order.balance
     wanted = {"capture": money.due, "refund": at_least_zero(money.owed) + money.gifts_left}
-    amount = min(failed.amount, wanted.get(operation, failed.amount))
-    why = order.facts.payments[payment_id].failure(key) or "less than asked was done"
-    reason = f"{operation} of {amount} of payment {payment_id} failed: {why}"
-    if operation == "void":
-        yield Need(f"{kind}:{key}", kind, reason, _FAILED[operation])
-    elif amount > 0:
-        yield _rest(order, f"{kind}:{key}", kind, reason, _FAILED[operation], amount)
+    for payment_id, account in money.accounts.items():
+        for key, failed in account.failed.items():
+            operation, matter = failed.operation, f"{failed.operation}_failed:{key}"
+            why = order.facts.payments[payment_id].failure(key) or "less than asked was done"
+            if operation == "void":
+                reason = f"void of {failed.amount} of payment {payment_id} failed: {why}"
+                yield Need(matter, "void_failed", reason, _FAILED[operation])
+                continue
+            settled_before = settled(order.facts, matter) if operation == "capture" else 0
+            amount = min(failed.amount - settled_before, wanted[operation])
+            if amount > 0:
+                wanted[operation] -= amount
+                reason = f"{operation} of {amount} of payment {payment_id} failed: {why}"
+                yield _rest(order, matter, f"{operation}_failed", reason, _FAILED[operation], amount)
 
 
 def _rest(order: "Order", matter: str, kind: str, reason: str, action: str, amount: int) -> Need:
@@ -123,20 +126,25 @@ def _by_hand(facts: Facts) -> Iterator[Need]:
     """Money that people collected is paid back by people; whether they did is for them to say."""
     for key, request in facts.said.requests.items():
         payment = facts.payments[request.payment_id]
-        if payment.by_hand:
+        if payment.by_hand and request.operation == "refund":
             reason = f"{request.amount} of payment {request.payment_id} are to be paid back by hand ({payment.method})"
             action = "Pay it back as it came, then resolve this: it is told as paid back then."
             yield Need(f"refund_by_hand:{key}", "refund_by_hand", reason, action, request.amount)
 
 
-def _paid_twice(facts: Facts) -> Iterator[Need]:
-    for key, request in facts.said.requests.items():
-        refunded = facts.payments[request.payment_id].refunded.get(key, 0)
-        by_hand = settled(facts, f"refund_failed:{key}")
-        if refunded and refunded + by_hand > request.amount:
-            reason = f"{key}: {by_hand} were paid back by hand, and the payment service paid back {refunded} after all"
-            action = "Ask for what is too much, then resolve this."
-            yield Need(f"paid_twice:{key}", "contradiction", reason, action)
+def _paid_twice(order: "Order") -> Iterator[Need]:
+    """Refunds that worked after they were said to have failed, when the money had gone back in another way."""
+    too_much = -order.balance.owed
+    if too_much <= 0:
+        return
+    for key, request in order.facts.said.requests.items():
+        payment = order.facts.payments[request.payment_id]
+        amount = min(too_much, payment.refunded.get(key, 0))
+        if request.operation == "refund" and amount > 0 and payment.failure(key) is not None:
+            too_much -= amount
+            reason = f"{key} was said to have failed and was paid back after all: {amount} went back twice"
+            action = "Ask the payer for it, then resolve this: it counts as returned by the payer."
+            yield _rest(order, f"paid_twice:{key}", "paid_twice", reason, action, amount)
 
 
 def _money(order: "Order") -> Iterator[Need]:
@@ -144,24 +152,25 @@ def _money(order: "Order") -> Iterator[Need]:
         return
     facts, money, total = order.facts, order.balance, order.terms.total
     unit = f"{order.terms.currency} (minor units)"
+    failed = list(_failed(order))
+    yield from failed
+    uncollected = money.due - sum(need.amount for need in failed if need.kind == "capture_failed")
     uncovered = total - money.given_up - money.funds - settled(facts, "uncovered")
-    if money.due > 0:
-        reason = f"{money.due} {unit} of dispatched goods cannot be collected"
-        action = f"Ask the customer for another payment, {_COLLECT}"
-        yield _rest(order, "underpaid", "underpaid", reason, action, money.due)
+    if uncollected > 0:
+        reason = f"{uncollected} {unit} of dispatched goods cannot be collected"
+        again = "ask again for what failed (POST /orders/{id}/captures), " if money.failed("capture") else ""
+        action = f"Ask the customer for another payment, {again}{_COLLECT}"
+        yield _rest(order, "underpaid", "underpaid", reason, action, uncollected)
     elif order.confirmed and not order.final and uncovered > 0:
         reason = f"only {money.funds} of {total} {unit} are still covered"
         action = "Cancel the order before it leaves (POST /orders/{id}/cancel), or ask for another payment."
         yield _rest(order, "uncovered", "uncovered", reason, action, uncovered)
-    given = sum(gift.amount for gift in facts.gifts.values())
-    excess = (
-        0 if order.cancelled else money.captured + money.given_up - total - given - settled(facts, "overpaid")
-    )
-    if excess > 0:
+    meant_to_keep = settled(facts, "overpaid") - sum(gift.kept for gift in facts.gifts.values())
+    if money.surplus > meant_to_keep:
         before = f", counting {money.given_up} that were given up before" if money.given_up else ""
-        reason = f"{excess} {unit} were paid above the total{before}"
+        reason = f"{money.surplus - meant_to_keep} {unit} were paid above the total{before}"
         action = "Pay it back (POST /orders/{id}/refunds), or resolve this if the payer agrees."
-        yield _rest(order, "overpaid", "overpaid", reason, action, excess)
+        yield _rest(order, "overpaid", "overpaid", reason, action, money.surplus - meant_to_keep)
 
 
 def _parcels(order: "Order") -> Iterator[Need]:

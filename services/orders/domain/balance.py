@@ -69,6 +69,8 @@ class Balance:
     due: int
     given_up: int
     """Of what was due, what people gave up."""
+    surplus: int
+    """Paid above what the order costs, and not given back by hand; below 0 while less was paid."""
     owed: int
     gifts_left: int
     """Of what people give out of money above the total, what is neither paid back nor being paid back."""
@@ -118,16 +120,18 @@ def balance(total: int, facts: Facts, parcels: Sequence[Known]) -> Balance:
         funds += account.funds
     cancelled = facts.said.cancelled is not None
     # What people give comes out of what was paid above the total first; only the rest lowers the cost.
-    excess = 0 if cancelled else at_least_zero(captured - total)
+    above = 0 if cancelled else sum(gift.above for gift in facts.gifts.values())
     gifts = sum(gift.amount for gift in facts.gifts.values())
-    cost = 0 if cancelled else _cost(total, facts, parcels, at_least_zero(gifts - excess))
-    spent = refunds - min(excess, gifts_made)
+    full_cost = 0 if cancelled else _cost(total, facts, parcels)
+    cost = at_least_zero(full_cost - at_least_zero(gifts - above))
+    spent = refunds - min(above, gifts_made)
     kept = captured if cancelled else min(captured, total)
     owed = kept - cost - spent
     # Of a gift out of the excess that failed, what has gone back in another way is not left.
-    above = min(excess, gifts)
-    gifts_left = at_least_zero(min(above - gifts_made, owed + above - min(excess, gifts_made)))
+    gifts_left = at_least_zero(min(above - gifts_made, owed + above - min(above, gifts_made)))
     given_up = _given_up(facts)
+    # Goods that never arrived or came back cost nothing, so nothing of them was given up.
+    free = at_least_zero(given_up - (total - full_cost))
     left = sum(share.amount for _, share, parcel in parcels if dispatched(parcel))
     return Balance(
         accounts=accounts,
@@ -137,28 +141,29 @@ def balance(total: int, facts: Facts, parcels: Sequence[Known]) -> Balance:
         cost=cost,
         due=left - captured - capturing - given_up,
         given_up=given_up,
+        surplus=0 if cancelled else captured + free - total - above,
         owed=owed,
         gifts_left=gifts_left,
     )
 
 
 def _given_up(facts: Facts) -> int:
-    """What people gave up of what was due. A capture that worked after all was not given up."""
+    """What people gave up of what was due. What a capture brought after all was not given up."""
     if not facts.resolved:
         return 0
     amount = settled(facts, "underpaid")
     for key, request in facts.said.requests.items():
-        captured = facts.payments[request.payment_id].captured.get(key, 0)
-        if request.operation == "capture" and captured < request.amount:
-            amount += settled(facts, f"capture_failed:{key}")
+        if request.operation == "capture":
+            missing = request.amount - facts.payments[request.payment_id].captured.get(key, 0)
+            amount += min(settled(facts, f"capture_failed:{key}"), at_least_zero(missing))
     return amount
 
 
-def _cost(total: int, facts: Facts, parcels: Sequence[Known], given: int) -> int:
-    """What the payer owes for what was delivered and kept, never below 0."""
+def _cost(total: int, facts: Facts, parcels: Sequence[Known]) -> int:
+    """What the payer owes for what was delivered and kept, never below 0; without what people give."""
     lost = sum(share.amount for _, share, parcel in parcels if end_of(parcel) in NEVER_ARRIVED)
     returned = sum(worth(facts, key) for key in facts.returns)
-    return at_least_zero(total - lost - returned - given)
+    return at_least_zero(total - lost - returned)
 
 
 def worth(facts: Facts, return_id: str) -> int:
@@ -192,9 +197,9 @@ def at_least_zero(amount: int) -> int:
 
 def _account(facts: Facts, payment: Payment) -> Account:
     unasked = sum(amount for key, amount in payment.refunded.items() if key not in facts.said.requests)
-    return Account(
-        payment.authorized, sum(payment.captured.values()), refunds=unasked, given_up=bool(payment.voided)
-    )
+    # What the payment service might say of a payment that people collected is nothing it could be asked for.
+    authorized = 0 if payment.by_hand else payment.authorized
+    return Account(authorized, sum(payment.captured.values()), refunds=unasked, given_up=bool(payment.voided))
 
 
 def _count_capture(account: Account, facts: Facts, key: str, request: Request) -> None:
@@ -208,7 +213,7 @@ def _count_refund(account: Account, facts: Facts, key: str, request: Request) ->
     payment = facts.payments[request.payment_id]
     asked = 0 if payment.failure(key) is not None else request.amount
     paid_by_hand = settled(facts, f"refund_failed:{key}")
-    amount = payment.refunded.get(key, asked) + paid_by_hand
+    amount = payment.refunded.get(key, asked) + paid_by_hand - settled(facts, f"paid_twice:{key}")
     account.refunds += amount
     account.gifts += amount if request.gift else 0
     _note_failure(account, facts, key, request, payment.refunded, paid_by_hand)

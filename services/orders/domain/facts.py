@@ -16,6 +16,9 @@ from shared.value_object import value_object
 UNASKED = "-"
 """Stands for the request id of a payment operation that nobody asked for, such as a sale."""
 
+BY_HAND = "by-hand:"
+"""Begins the ids of payments that people recorded."""
+
 Operation = Literal["authorize", "capture", "refund", "void"]
 
 
@@ -126,11 +129,17 @@ class Return:
 
 @value_object
 class Gift:
-    """Money that a person decided to pay back by hand, of one payment or of whichever has it."""
+    """Money that a person decided to pay back by hand, of one payment or of whichever has it.
+
+    `above` of it comes out of what was paid above the total by then, `kept` of that out of what people had meant to
+    keep. Fixed when it is decided: what is paid later is another matter.
+    """
 
     amount: int
     payment_id: str
     word: Word
+    above: int = 0
+    kept: int = 0
 
 
 @value_object

@@ -105,9 +105,10 @@ def _newly_counted(order: Order) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _pays(facts: Facts, key: str, request: Request) -> bool:
-    """Whether this request did not fail, or people paid in another way instead."""
+    """Whether this request did not fail, worked after all, or people paid in another way instead."""
     payment = facts.payments[request.payment_id]
-    return payment.failure(key) is None or settled(facts, f"refund_failed:{key}") > 0
+    failed = payment.failure(key) is not None and key not in payment.refunded
+    return not failed or settled(facts, f"refund_failed:{key}") > 0
 
 
 def may_void(order: Order) -> bool:

@@ -1,7 +1,18 @@
 """What people and other systems may ask of an order, and what they hear instead when it is too late."""
 
 from services.orders.domain.attention import items
-from services.orders.domain.facts import UNASKED, Facts, Gift, Hold, Operation, Payment, Resolution, Word
+from services.orders.domain.balance import at_least_zero
+from services.orders.domain.facts import (
+    BY_HAND,
+    UNASKED,
+    Facts,
+    Gift,
+    Hold,
+    Operation,
+    Payment,
+    Resolution,
+    Word,
+)
 from services.orders.domain.order import Order
 from shared.value_object import value_object
 
@@ -104,19 +115,29 @@ def refund(order: Order, gift_id: str, amount: int, payment_id: str | None, word
         what = f"payment {payment_id}" if payment_id is not None else "the order"
         instead = f"At most {most} {order.terms.currency} (minor units) of {what} can be paid back now."
         return No("more_than_captured", instead)
-    return Facts(gifts={gift_id: Gift(amount, payment_id or "", word)})
+    above = min(amount, at_least_zero(order.balance.surplus))
+    kept = at_least_zero(above - _not_meant_to_keep(order))
+    return Facts(gifts={gift_id: Gift(amount, payment_id or "", word, above, kept)})
+
+
+def _not_meant_to_keep(order: Order) -> int:
+    """What is open of what was paid above the total."""
+    return sum(need.amount for need in order.needs if need.kind == "overpaid")
 
 
 def record_payment(order: Order, payment_id: str, amount: int, method: str, word: Word) -> Answer:
-    """Count money that people collected in another way; it can only be paid back by people."""
+    """Count money that people collected in another way; it can only be paid back by people.
+
+    It is kept apart from what the payment service calls by the same id, and may yet tell of.
+    """
     new = Payment(method=method, captured={UNASKED: amount}, by_hand=True)
-    known = order.facts.payments.get(payment_id)
-    if known == new:
+    payments = order.facts.payments
+    if payments.get(BY_HAND + payment_id) == new:
         return Already("this payment was recorded before")
-    if known is not None:
-        taken = "The order has another payment of this payment_id: an operation of it is told by the payment service."
-        return No("payment_differs", f"{taken} For money collected in another way use a new payment_id.")
-    return Facts(payments={payment_id: new})
+    if payment_id in payments or BY_HAND + payment_id in payments:
+        taken = "The order has another payment of this payment_id. What the payment service collects it tells itself;"
+        return No("payment_differs", f"{taken} for money collected in another way use a new payment_id.")
+    return Facts(payments={BY_HAND + payment_id: new})
 
 
 def resolve(order: Order, number: int, amount: int | None, word: Word) -> Answer:

@@ -148,7 +148,7 @@ async def test_a_failed_capture_waits_for_a_person_who_asks_again(world: World) 
     await world.until_state(order_id, "completed")
     listed = (await world.service.http.get("/orders", params={"needs": "attention", "limit": 500})).json()
     mine_listed = [item for item in listed["items"] if item["order_id"] == order_id]
-    assert {one["kind"] for one in mine_listed[0]["attention"]} == {"capture_failed", "underpaid"}
+    assert {one["kind"] for one in mine_listed[0]["attention"]} == {"capture_failed"}
     assert not world.topics.all(PaymentVoidRequested, mine)
 
     assert (await world.post(f"/orders/{order_id}/captures", {})).status_code == 202

@@ -56,6 +56,7 @@ class History:
         self.late: list[Facts] = []
         self.came_back: set[str] = set()
         self.given_up = 0
+        self.kept_above = 0
         self.paid_by_hand = 0
 
     # --- Running ---------------------------------------------------------------------------------------
@@ -274,12 +275,13 @@ class History:
         if self.plan.people == "look" and kind != "capture_failed":
             return False
         self.given_up += item.amount if kind in ("capture_failed", "underpaid") else 0
+        self.kept_above += item.amount if kind == "overpaid" else 0
         self.paid_by_hand += item.amount if kind in ("refund_failed", "refund_by_hand") else 0
         return self._wish(wishes.resolve(self.order, item.flag.number, item.amount, word))
 
     def _collects(self, amount: int, word: Word) -> bool:
         key = f"cash{len(self.accounts)}"
-        account = self.accounts[key] = Account(PaymentPlan(amount, how="cash"))
+        account = self.accounts[f"by-hand:{key}"] = Account(PaymentPlan(amount, how="cash"))
         account.authorized = account.captured = amount
         return self._wish(wishes.record_payment(self.order, key, amount, "cash", word))
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from services.orders.domain import attention, balance, facts, saga
+from services.orders.domain import attention, balance, facts, saga, wishes
 from services.orders.domain.balance import Account
-from services.orders.domain.facts import Facts, Parcel, join
+from services.orders.domain.facts import Facts, Gift, Parcel, join
 from services.orders.domain.order import Order
 from services.orders.domain.saga import state
 from tests.unit.orders.histories import History
@@ -108,12 +108,14 @@ def _broken(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
         monkeypatch.setattr(balance, "settled", lambda *_: 0)
     elif kind == "what people gave up":
         monkeypatch.setattr(balance, "_given_up", lambda _: 0)
-    elif kind == "that less than people were told of may be left":
-        monkeypatch.setattr(attention, "_item", _as_told)
     elif kind == "calling people for what money they collected":
         monkeypatch.setattr(attention, "_by_hand", lambda _: ())
     elif kind == "closing returns for which nothing goes back":
         _change_rule(monkeypatch, "cover", say=lambda _: [])
+    elif kind == "that a gift comes out of what was paid too much by then":
+        monkeypatch.setattr(
+            wishes, "Gift", lambda amount, payment_id, word, *_: Gift(amount, payment_id, word)
+        )
     elif kind == "that what is resolved may come up again":
         monkeypatch.setattr(attention, "numbered", lambda matter, _: matter)
 
@@ -121,11 +123,6 @@ def _broken(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
 def _change_rule(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> None:
     changed = tuple(replace(rule, **changes) if rule.name == name else rule for rule in saga.RULES)
     monkeypatch.setattr(saga, "RULES", changed)
-
-
-def _as_told(key: str, flag: Any, now: Any, resolution: Any) -> attention.Item:
-    state = "resolved" if resolution is not None else "passed" if now is None else "open"
-    return attention.Item(key, flag, state, resolution, flag.reason, flag.amount)
 
 
 def _heard_of(order: Order) -> Any:
@@ -149,9 +146,9 @@ def _heard_of(order: Order) -> Any:
         "blocking what failed",
         "what people paid back in another way",
         "what people gave up",
-        "that less than people were told of may be left",
         "calling people for what money they collected",
         "closing returns for which nothing goes back",
+        "that a gift comes out of what was paid too much by then",
         "that what is resolved may come up again",
     ],
 )

@@ -50,9 +50,9 @@ def _check_money(history: History) -> None:
     unsettled = {item.flag.kind for item in items(history.order) if item.state == "open"}
     for key, account in history.accounts.items():
         assert account.refunded <= account.captured, f"{key} paid back more than it took"
-        if not unsettled & {"void_failed", "capture_failed"}:
-            failed = account.failures["void"] > 0
-            assert failed or account.open == 0, f"{key} leaves {account.open} authorised"
+        may_be_asked_again = account.failures["capture"] and unsettled & {"capture_failed", "underpaid"}
+        if not may_be_asked_again and not account.failures["void"]:
+            assert account.open == 0, f"{key} leaves {account.open} authorised"
     issued = sum(saying.amount for saying in history.said if isinstance(saying, Issue))
     assert issued == refunded, f"told of {issued} paid back, it was {refunded}"
     money = history.order.balance
@@ -73,9 +73,14 @@ def _check_money(history: History) -> None:
 def _check_completed(history: History, captured: int, refunded: int, unsettled: set[str]) -> None:
     """What is missing of what the goods that were kept cost is what people gave up, or they are called for it."""
     gift = sum(given.amount for given in history.order.facts.gifts.values())
+    above = sum(given.above for given in history.order.facts.gifts.values())
     excess = max(0, captured - history.plan.total)
-    cost = max(0, _worth_kept(history) - max(0, gift - excess))
-    missing = cost + excess - min(gift, excess) - (captured - refunded)
+    cost = max(0, _worth_kept(history) - (gift - above))
+    missing = cost + excess - above - (captured - refunded)
+    if "overpaid" not in unsettled:
+        assert excess - above <= history.kept_above, (
+            f"{excess} paid too much, {above} given back, nobody knows"
+        )
     assert missing >= 0, f"{-missing} too much is kept"
     if unsettled & {"capture_failed", "underpaid"}:
         refused = any(account.failures["capture"] for account in history.accounts.values())
