@@ -271,7 +271,8 @@ class History:
             if tries and self._wish(wishes.ask_again(self.order, operation, None)):
                 return True
         if self.plan.people == "cash" and kind in ("capture_failed", "underpaid", "uncovered"):
-            return self._collects(item.amount, word)
+            # All that is due at once: one sum may stand in several matters.
+            return self._collects(max(item.amount, self.order.balance.due), word)
         if self.plan.people == "look" and kind != "capture_failed":
             return False
         self.given_up += item.amount if kind in ("capture_failed", "underpaid") else 0
