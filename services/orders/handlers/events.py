@@ -96,9 +96,8 @@ def noted(saying: Saying) -> tuple[str, dict[str, Any]]:
             return OrderCompleted.topic, {}
         case Ask(request_id=request_id, payment_id=payment_id, amount=amount):
             asked = {"request_id": request_id, "payment_id": payment_id, "amount": amount}
-            return f"{saying.operation} by hand" if saying.by_hand else _REQUESTS[
-                saying.operation
-            ].topic, asked
+            topic = _REQUESTS[saying.operation].topic
+            return f"{saying.operation} by hand" if saying.by_hand else topic, asked
         case Issue(request_id=request_id, payment_id=payment_id, amount=amount):
             return RefundIssued.topic, {"request_id": request_id, "payment_id": payment_id, "amount": amount}
         case Cover(request_id=request_id, returns=returns):
