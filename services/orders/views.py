@@ -96,30 +96,29 @@ def _attention(item: Item) -> Attention:
 
 
 def _operation(key: str, request: Request, order: Order) -> Operation:
-    payment = order.facts.payments[request.payment_id]
-    done = key in payment.captured or key in payment.refunded or key in payment.voided
-    matters = (f"{request.operation}_failed:{key}", f"{request.operation}_by_hand:{key}")
-    by_people = sum(settled(order.facts, matter) for matter in matters)
-    missing = key in order.balance.accounts[request.payment_id].failed
-    failure = payment.failure(key)
     return Operation(
         request_id=key,
         operation=request.operation,
         payment_id=request.payment_id,
         amount=request.amount,
         asked_at=request.at,
-        state="done"
-        if done
-        else "settled"
-        if by_people and not missing
-        else "failed"
-        if failure is not None
-        else "open",
+        state=_progress(key, request, order),
         return_ids=list(request.returns),
         shipment_ids=list(request.parcels),
         reason=request.reason,
-        failure=failure,
+        failure=order.facts.payments[request.payment_id].failure(key),
     )
+
+
+def _progress(key: str, request: Request, order: Order) -> str:
+    payment = order.facts.payments[request.payment_id]
+    if key in payment.captured or key in payment.refunded or key in payment.voided:
+        return "done"
+    matters = (f"{request.operation}_failed:{key}", f"{request.operation}_by_hand:{key}")
+    by_people = any(settled(order.facts, matter) for matter in matters)
+    if by_people and key not in order.balance.accounts[request.payment_id].failed:
+        return "settled"
+    return "open" if payment.failure(key) is None else "failed"
 
 
 def _payment(order: Order, key: str) -> PaymentView:
